@@ -1,0 +1,100 @@
+/**
+ * portsnare: the built executable where there is one, the sources otherwise.
+ * @module
+ */
+import { ask } from "../../src/control/client.ts";
+import { VERSION } from "../../src/version.ts";
+import { configText, Daemon } from "../../tests/lab/daemon.ts";
+import type { Host } from "../../tests/lab/lab.ts";
+import { clearFirewall, type Contestant, Processes, type Running } from "./contestant.ts";
+
+const EXECUTABLE = new URL("../../dist/portsnare", import.meta.url).pathname;
+
+/** What is changed of the default configuration, besides `response = "block"` and where the files are. */
+export interface PortsnareOptions {
+  readonly engine: "kernel" | "raw";
+  /** Default: the default. */
+  readonly scanTrigger?: number;
+}
+
+/** The parts of the daemon's status that are read here. */
+interface Status {
+  readonly packets: { readonly reported: number; readonly lost: number };
+  readonly bans: { readonly active: number };
+}
+
+/** portsnare with one of its engines. */
+export function portsnare({ engine, scanTrigger }: PortsnareOptions): Contestant {
+  const trigger = scanTrigger === undefined ? "" : `, trigger ${scanTrigger}`;
+  return {
+    name: `portsnare ${engine}${trigger}`,
+    version: () => Promise.resolve(`${VERSION} (${program()[0] === EXECUTABLE ? "executable" : "sources"})`),
+    diskBytes: async () => program()[0] === EXECUTABLE ? (await Deno.stat(EXECUTABLE)).size : undefined,
+    start: async (host) =>
+      await startPortsnare(host, {
+        engine,
+        directory: await Deno.makeTempDir({ prefix: "portsnare-bench-" }),
+        ...(scanTrigger === undefined ? {} : { scanTrigger }),
+      }),
+  };
+}
+
+/** Start it with its files in this directory, which is removed with it. */
+export async function startPortsnare(
+  host: Host,
+  { engine, scanTrigger, directory }: PortsnareOptions & { readonly directory: string },
+): Promise<Running> {
+  const config = `${directory}/config.toml`;
+  await Deno.writeTextFile(
+    config,
+    configOf(directory, { engine, ...scanTrigger === undefined ? {} : { scanTrigger } }),
+  );
+  const processes = new Processes(host);
+  await processes.launch({
+    argv: [...program(), "run", "-c", config],
+    logFile: `${directory}/log`,
+    ready: "active and listening",
+    readyLines: 1,
+  });
+  const socket = `${directory}/control.sock`;
+  return {
+    startMs: processes.startMs,
+    cpuSeconds: () => processes.group.cpuSeconds(),
+    rssKiB: () => processes.group.rssKiB(),
+    banned: async () => (await status(socket)).bans.active,
+    counted: async () => (await status(socket)).packets,
+    [Symbol.asyncDispose]: async () => {
+      await processes[Symbol.asyncDispose]();
+      await clearFirewall(host);
+      await Deno.remove(directory, { recursive: true });
+    },
+  };
+}
+
+/** How it is run. */
+export function program(): readonly string[] {
+  try {
+    Deno.statSync(EXECUTABLE);
+    return [EXECUTABLE];
+  } catch {
+    return Daemon.program();
+  }
+}
+
+function configOf(directory: string, { engine, scanTrigger }: PortsnareOptions): string {
+  return configText(directory, {
+    tcp: { response: "block" },
+    udp: { response: "block" },
+    detect: { engine, ...scanTrigger === undefined ? {} : { scan_trigger: scanTrigger } },
+    // As it is under systemd.
+    log: { format: "text", target: "stdout", level: "notice", burst: 20 },
+  });
+}
+
+async function status(socket: string): Promise<Status> {
+  for await (const data of ask(socket, { verb: "status" })) {
+    // The daemon's own StatusView; these fields are numbers.
+    return data as Status;
+  }
+  throw new Error("The daemon gave no status");
+}

@@ -1,0 +1,61 @@
+/**
+ * What the sender is asked to send, and how it is asked.
+ * @module
+ */
+import { DENO } from "../../tests/lab/deno.ts";
+import type { Host } from "../../tests/lab/lab.ts";
+
+/** Who sends to whom. Sources are forged: the sending host answers for the whole network that they are of. */
+interface Route {
+  /** The source, or the first of them. */
+  readonly source: string;
+  readonly dest: string;
+}
+
+/** Traffic of one kind; all of it SYN packets. */
+export type Job =
+  & Route
+  & (
+    | {
+      readonly kind: "beat";
+      readonly openPort: number;
+      /** Between two packets, in milliseconds. */
+      readonly beatMs: number;
+      /** Packets to the open port. */
+      readonly beats: number;
+      /** So many of them come before the first trapped port. */
+      readonly trappedAfter: number;
+      readonly trapPorts: readonly number[];
+    }
+    | {
+      readonly kind: "sweep";
+      /** How many addresses from `source` on. */
+      readonly sources: number;
+      readonly ports: readonly number[];
+      /** `port`: all sources ask for the first port, then all for the second. `source`: one source after the other. */
+      readonly by: "port" | "source";
+      /** How long all of it takes. */
+      readonly seconds: number;
+    }
+    | {
+      readonly kind: "flood";
+      /** Sources are spread over 2 to the power of this, from `source` on. */
+      readonly sourceBits: number;
+      readonly ports: readonly number[];
+      readonly seconds: number;
+    }
+  );
+
+/** What was sent. */
+export interface Sent {
+  readonly packets: number;
+  readonly seconds: number;
+}
+
+/** Send from this host, and wait until all of it is sent. */
+export async function send(host: Host, job: Job): Promise<Sent> {
+  const script = new URL("./send.ts", import.meta.url).pathname;
+  const argv = [DENO, "run", "-A", "--cached-only", script, JSON.stringify(job)];
+  // Printed by send.ts, which is typed.
+  return JSON.parse(await host.out(argv, { seconds: 180 })) as Sent;
+}

@@ -1,0 +1,37 @@
+/**
+ * A token bucket: how often somebody may be woken at once before he is made to wait for the clock.
+ * @module
+ */
+
+/** Size and speed of a {@link WakeBudget}. */
+export interface BudgetOptions {
+  /** Tokens that may be spent at once. */
+  readonly burst: number;
+  /** Tokens that come back in a second. */
+  readonly perSecond: number;
+}
+
+/** A token bucket, full at first. Time is passed in, in milliseconds of any steady clock. */
+export class WakeBudget {
+  readonly #burst: number;
+  readonly #perMs: number;
+  #tokens: number;
+  #lastMs: number | undefined;
+
+  /** A full bucket. */
+  constructor(options: BudgetOptions) {
+    this.#burst = options.burst;
+    this.#perMs = options.perSecond / 1000;
+    this.#tokens = options.burst;
+  }
+
+  /** Spend a token. @returns Whether there was one. */
+  take(nowMs: number): boolean {
+    const elapsed = Math.max(0, nowMs - (this.#lastMs ?? nowMs));
+    this.#lastMs = nowMs;
+    this.#tokens = Math.min(this.#burst, this.#tokens + elapsed * this.#perMs);
+    if (this.#tokens < 1) return false;
+    this.#tokens -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Finds programs that a configuration needs and this host does not have, with the Debian package of each.
+ * @module
+ */
+import type { Command, Config } from "../../config/schema.ts";
+import type { CheckHost } from "./check_host.ts";
+import type { EngineChoice } from "./engine_forecast.ts";
+import type { Finding } from "./report.ts";
+
+/** Which Debian package a program comes from. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  nft: "nftables",
+  iptables: "iptables",
+  ip6tables: "iptables",
+  ipset: "ipset",
+  ip: "iproute2",
+  route: "net-tools",
+  mail: "bsd-mailx",
+  conntrack: "conntrack",
+};
+
+/** Targets of iptables that are not part of iptables, and the packages that bring them. */
+const ADDON_TARGETS = /\s(?:-j|--jump)\s+(CHAOS|TARPIT|DELUDE)\b/;
+const ADDON_PACKAGES = "xtables-addons-common and xtables-addons-dkms";
+
+/** Words that the shell itself knows, and openings of what is no plain command. */
+const SHELL_WORD =
+  /^(?:[.:[{(!]|echo|printf|test|true|false|cd|exec|if|for|while|case|set|export|command|eval)$|[=$`"'(){}|&;<>]/;
+
+/** What is missing. The programs of the engine and firewall are errors; those of the administrator's commands warnings. */
+export async function missingPrograms(
+  config: Config,
+  engine: EngineChoice,
+  host: CheckHost,
+): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  for (const { program, what } of needed(config, engine)) {
+    if (!await host.hasProgram(program)) {
+      findings.push({ level: "error", message: `${what} needs ${missing(program)}` });
+    }
+  }
+  if (config.actions.firewall === "iptables" && blocks(config) && !await host.hasProgram("ipset")) {
+    findings.push({ level: "note", message: `iptables is slow with many bans without ${missing("ipset")}` });
+  }
+  for (const name of ["kill_route", "kill_run_cmd", "unblock_cmd"] as const) {
+    const command = config.actions[name];
+    if (command !== undefined) findings.push(...await commandFindings(`actions.${name}`, command, host));
+  }
+  return findings;
+}
+
+function* needed(
+  config: Config,
+  engine: EngineChoice,
+): Iterable<{ readonly program: string; readonly what: string }> {
+  const { firewall } = config.actions;
+  if (engine.engine === "kernel") yield { program: "nft", what: "The kernel engine" };
+  if (!blocks(config)) return;
+  if (firewall === "nftables" && engine.engine !== "kernel") {
+    yield { program: "nft", what: 'actions.firewall = "nftables"' };
+  }
+  if (firewall === "iptables") yield { program: "iptables", what: 'actions.firewall = "iptables"' };
+  if (firewall === "route") yield { program: "ip", what: 'actions.firewall = "route"' };
+}
+
+async function commandFindings(name: string, command: Command, host: CheckHost): Promise<readonly Finding[]> {
+  const findings: Finding[] = [];
+  const program = typeof command === "string" ? command.trim().split(/\s+/)[0] : command[0];
+  if (program !== undefined && !SHELL_WORD.test(program) && !await host.hasProgram(program)) {
+    findings.push({ level: "warning", message: `${name} needs ${missing(program)}` });
+  }
+  const text = typeof command === "string" ? command : command.join(" ");
+  const target = ADDON_TARGETS.exec(text)?.[1];
+  if (target !== undefined && !await hasTarget(target, host)) {
+    findings.push({
+      level: "warning",
+      message:
+        `${name} uses the target ${target}, which is not installed (Debian packages ${ADDON_PACKAGES})`,
+    });
+  }
+  return findings;
+}
+
+/** Where iptables looks for its extensions on the architectures that we are built for. */
+async function hasTarget(target: string, host: CheckHost): Promise<boolean> {
+  for (const architecture of ["x86_64-linux-gnu", "aarch64-linux-gnu"]) {
+    // A shared object is executable by nobody, so it is looked for as a file.
+    if (await host.readText(`/usr/lib/${architecture}/xtables/libxt_${target}.so`) !== undefined) return true;
+  }
+  return false;
+}
+
+function missing(program: string): string {
+  const known = PACKAGES[program.split("/").at(-1) ?? ""];
+  return `${program}, which is not there${known === undefined ? "" : ` (Debian package ${known})`}`;
+}
+
+function blocks(config: Config): boolean {
+  return config.tcp.response === "block" || config.udp.response === "block";
+}

@@ -1,0 +1,182 @@
+/**
+ * Turns the files on disk into a checked configuration, or into everything that is wrong with them.
+ * @module
+ */
+import { ConfigError, type Fault, messageOf } from "../errors.ts";
+import { doubtsAbout } from "./doubts.ts";
+import { placeProblems, sourceFaults } from "./file_places.ts";
+import { isPortsentryConf } from "./portsentry/option_file.ts";
+import {
+  decodeBytes,
+  faultOfSetting,
+  modeFileFor,
+  readModeFile,
+  translateFiles,
+  type Translation,
+} from "./portsentry/read.ts";
+import { type Config, type ConfigSchema, configSchema, type ServicePort } from "./schema.ts";
+import { isTable, type Problem } from "./section.ts";
+import { loadServices } from "./services_file.ts";
+import { decodeText, readConfigBytes } from "./text_file.ts";
+import { readToml, type TomlFile } from "./toml_file.ts";
+
+/** Where the configuration is looked for when nobody says otherwise. */
+export const CONFIG_FILE = "/etc/portsnare/config.toml";
+
+/** What {@link loadConfig} may be told. */
+export interface LoadOptions {
+  /** Finds the ports of service names. Default: from /etc/services. */
+  readonly servicePort?: ServicePort;
+  /** Where PortSentry's modes are set. Default: `default/portsentry` beside the directory of the configuration. */
+  readonly defaults?: string;
+  /**
+   * For whoever is going to write files and run commands: one that others could replace is a fault, and so is a
+   * configuration that others could write. Default: not looked at.
+   */
+  readonly refuseSharedPlaces?: boolean;
+}
+
+/** A configuration and where it came from. */
+export interface LoadedConfig {
+  /** Frozen: a reload makes a new one. */
+  readonly config: Config;
+  /** The files that were read, in order; what a later one says wins. */
+  readonly sources: readonly string[];
+  /** What is allowed but probably not meant. */
+  readonly warnings: readonly Fault[];
+}
+
+/**
+ * The configuration in `path`: TOML with `conf.d/*.toml` beside it, or a portsentry.conf of PortSentry 1.2 or 2.
+ *
+ * Throws a {@link ConfigError} with every fault, or a `UserError` when a file cannot be read.
+ */
+export async function loadConfig(path: string, options: LoadOptions = {}): Promise<LoadedConfig> {
+  const schema = configSchema(options.servicePort ?? await loadServices());
+  const bytes = await readConfigBytes(path, "write one, or name another with -c FILE");
+  const text = decodeBytes(bytes);
+  if (isPortsentryConf(path, text)) {
+    const modeFile = await readModeFile(options.defaults ?? modeFileFor(path));
+    const translation = translateFiles({ path, text }, modeFile);
+    const loaded = checkTranslation(translation, schema);
+    refusePlaces(loaded, options, (problem) => faultOfSetting(problem, translation));
+    return loaded;
+  }
+  const sources = [{ path, toml: readToml(decodeText(bytes, path), path) }];
+  for (const file of await companionsOf(path)) {
+    sources.push({ path: file, toml: readToml(decodeText(await readConfigBytes(file), file), file) });
+  }
+  const loaded = checkToml(sources, schema);
+  refusePlaces(loaded, options, (problem) => faultOf(problem, lastThatSays(problem.path, sources)));
+  return loaded;
+}
+
+function refusePlaces(
+  { config, sources }: LoadedConfig,
+  options: LoadOptions,
+  place: (problem: Problem) => Fault,
+): void {
+  if (options.refuseSharedPlaces !== true) return;
+  const faults = [...sourceFaults(sources), ...placeProblems(config).map(place)];
+  if (faults.length > 0) throw new ConfigError(faults);
+}
+
+/** The configuration that a translated PortSentry configuration gives. Throws a {@link ConfigError}. */
+export function checkTranslation(translation: Translation, schema: ConfigSchema): LoadedConfig {
+  const checked = schema.safeParse(translation.table);
+  const problems = checked.success ? [] : checked.error.issues;
+  const faults = [...translation.faults, ...problems.map((problem) => faultOfSetting(problem, translation))];
+  if (!checked.success || faults.length > 0) throw new ConfigError(faults);
+  const doubts = doubtsAbout(checked.data).map((doubt) => faultOfSetting(doubt, translation));
+  return {
+    config: deepFreeze(checked.data),
+    sources: translation.sources,
+    warnings: [...translation.notes, ...doubts].toSorted(byPlace),
+  };
+}
+
+interface Source {
+  readonly path: string;
+  readonly toml: TomlFile;
+}
+
+function checkToml(sources: readonly Source[], schema: ConfigSchema): LoadedConfig {
+  const faults = sources.flatMap(({ path, toml }) => [
+    ...toml.faults,
+    ...toml.layers.flatMap((layer) => {
+      const checked = schema.safeParse(layer);
+      return checked.success ? [] : checked.error.issues.map((issue) => faultOf(issue, { path, toml }));
+    }),
+  ]);
+  if (faults.length > 0) throw new ConfigError(faults.toSorted(byPlace));
+  const config = schema.parse(sources.flatMap(({ toml }) => toml.layers).reduce(merge, {}));
+  return {
+    config: deepFreeze(config),
+    sources: sources.map(({ path }) => path),
+    warnings: doubtsAbout(config).map((doubt) => faultOf(doubt, lastThatSays(doubt.path, sources))),
+  };
+}
+
+/** The files of `conf.d` beside the configuration, in name order. */
+async function companionsOf(path: string): Promise<readonly string[]> {
+  const directory = `${path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "."}/conf.d`;
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(directory)) {
+      if (!entry.isDirectory && entry.name.endsWith(".toml") && !entry.name.startsWith(".")) {
+        names.push(entry.name);
+      }
+    }
+  } catch (error) {
+    // conf.d is optional. That it is there but unreadable must not pass in silence: it may hold the exceptions.
+    if (error instanceof Deno.errors.NotFound) return [];
+    const message = `cannot be listed: ${messageOf(error)}`;
+    throw new ConfigError([{ file: directory, line: 0, column: 0, message }]);
+  }
+  return names.toSorted().map((name) => `${directory}/${name}`);
+}
+
+function faultOf({ path, message, part }: Problem, source: Source | undefined): Fault {
+  return {
+    file: source?.path ?? "",
+    ...(source?.toml.placeOf(path, part ?? "value") ?? { line: 0, column: 0 }),
+    message,
+  };
+}
+
+function lastThatSays(path: readonly PropertyKey[], sources: readonly Source[]): Source | undefined {
+  return sources.findLast(({ toml }) => toml.layers.some((layer) => says(layer, path))) ?? sources[0];
+}
+
+function says(table: unknown, path: readonly PropertyKey[]): boolean {
+  const [first, ...rest] = path;
+  if (first === undefined) return true;
+  return isTable(table) && Object.hasOwn(table, first) && says(table[String(first)], rest);
+}
+
+/** Sections are joined key by key; everything else is replaced by what the later file says. */
+function merge(
+  earlier: Readonly<Record<string, unknown>>,
+  later: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const merged: Record<string, unknown> = { ...earlier };
+  for (const [key, value] of Object.entries(later)) {
+    const before = merged[key];
+    merged[key] = isTable(before) && isTable(value) ? { ...before, ...value } : value;
+  }
+  return merged;
+}
+
+function byPlace(a: Fault, b: Fault): number {
+  if (a.file !== b.file) return 0;
+  return a.line - b.line || a.column - b.column;
+}
+
+/** Freezes plain objects and arrays all the way down. Port sets cannot be changed anyway. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

@@ -1,0 +1,121 @@
+/**
+ * Checks what a file says against the keys that exist, and words every fault for the person who wrote the file.
+ * @module
+ */
+import type { Check, Key, KeyDoc, Keys, Objection } from "./key.ts";
+import { nearestName } from "./nearest.ts";
+
+/** One thing that is wrong with a configuration. */
+export interface Problem {
+  /** The key that is wrong, from the outermost table inwards. */
+  readonly path: readonly PropertyKey[];
+  /** What is wrong and what was expected. */
+  readonly message: string;
+  /** Whether the name or the value is wrong. Default: the value. */
+  readonly part?: "key";
+}
+
+/** The sections that exist, with their keys. */
+export type KnownSections = ReadonlyMap<string, ReadonlyMap<string, KeyDoc>>;
+
+/** How much of a wrong value is repeated in a message. */
+const SHOWN_LENGTH = 60;
+
+/** The checked section, with every key that is missing at its default. What is wrong is added to `problems`. */
+export function checkSection<S>(
+  keys: Keys<S>,
+  value: unknown,
+  context: {
+    /** Name of the section. */
+    readonly name: string;
+    /** Gets what is wrong. */
+    readonly problems: Problem[];
+  },
+): S {
+  const { name, problems } = context;
+  const written = value === undefined || isTable(value) ? value ?? {} : {};
+  if (value !== undefined && !isTable(value)) {
+    problems.push({ path: [name], message: `${name}: expected a table [${name}], found ${show(value)}` });
+  }
+  const section: Record<string, unknown> = {};
+  for (const [key, spec] of Object.entries<Key<unknown>>(keys)) {
+    const checked = checkValue(spec.check, written[key]);
+    if ("objections" in checked) {
+      problems.push(...checked.objections.map(word(name, key, spec, written[key])));
+    } else if (checked.value !== undefined) section[key] = checked.value;
+  }
+  // Every key of Keys<S> has been checked by its own Check; where one failed there is a problem, and nobody gets this.
+  return section as S;
+}
+
+/** The keys and sections of `file` that do not exist, each with the name that was probably meant. */
+export function unknownNames(file: Readonly<Record<string, unknown>>, known: KnownSections): Problem[] {
+  const problems: Problem[] = [];
+  for (const [section, value] of Object.entries(file)) {
+    const keys = known.get(section);
+    if (keys === undefined) {
+      problems.push({ path: [section], message: unknownSection(section, value, known), part: "key" });
+    } else if (isTable(value)) {
+      for (const key of Object.keys(value)) {
+        if (keys.has(key)) continue;
+        problems.push({ path: [section, key], message: unknownKey(section, key, known), part: "key" });
+      }
+    }
+  }
+  return problems;
+}
+
+/** A value as TOML would show it, cut to a length that fits a message. */
+export function show(value: unknown): string {
+  const text = value instanceof Date ? value.toISOString() : JSON.stringify(value) ?? String(value);
+  return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}…` : text;
+}
+
+/** Whether this is what TOML calls a table. */
+export function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+function checkValue(
+  check: Check<unknown>,
+  value: unknown,
+): { readonly value: unknown } | { readonly objections: readonly Objection[] } {
+  const checked = check.safeParse(value);
+  return checked.success ? { value: checked.data } : { objections: checked.error.issues };
+}
+
+function word(section: string, key: string, doc: KeyDoc, value: unknown): (objection: Objection) => Problem {
+  return ({ code, message, path }) => ({
+    path: [section, key, ...path],
+    message: code === "custom"
+      ? `${section}.${key}: ${message}`
+      : `${section}.${key}: expected ${doc.form}, found ${show(itemOf(value, path))}`,
+  });
+}
+
+function itemOf(value: unknown, path: readonly PropertyKey[]): unknown {
+  const [first] = path;
+  return Array.isArray(value) && typeof first === "number" ? value[first] : value;
+}
+
+function unknownSection(section: string, value: unknown, known: KnownSections): string {
+  const homes = [...known].filter(([, keys]) => keys.has(section)).map(([name]) => `[${name}]`);
+  if (homes.length > 0) return `${show(section)} belongs in ${homes.join(" or ")}`;
+  const meant = nearestName(section, known.keys());
+  const what = isTable(value)
+    ? `unknown section [${section}]`
+    : `unknown key ${show(section)} outside of a section`;
+  return meant === undefined
+    ? `${what}: expected ${[...known.keys()].map((name) => `[${name}]`).join(", ")}`
+    : `${what}; did you mean [${meant}]?`;
+}
+
+function unknownKey(section: string, key: string, known: KnownSections): string {
+  const what = `unknown key ${show(key)} in [${section}]`;
+  const keys = known.get(section);
+  const meant = nearestName(key, keys?.keys() ?? []);
+  if (meant !== undefined) return `${what}; did you mean ${show(meant)}?`;
+  const homes = [...known].filter(([, others]) => others.has(key)).map(([name]) => `[${name}]`);
+  if (homes.length > 0) return `${what}; it belongs in ${homes.join(" or ")}`;
+  return `${what}: expected one of ${[...keys?.keys() ?? []].join(", ")}`;
+}

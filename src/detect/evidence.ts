@@ -1,0 +1,55 @@
+/**
+ * Stage "judge", first half: does a probe say anything about its source at all?
+ *
+ * The questions are in the order of their cost; the last one is asked of the kernel (4 µs) and only about probes that
+ * every other question let through.
+ * @module
+ */
+import type { Trap } from "../config/trap.ts";
+import type { Probe } from "../decode/probe.ts";
+import { type Address, isLoopback, isMulticastOrBroadcast, isUnspecified } from "../net/address.ts";
+import type { AskedQuestions } from "./asked.ts";
+import type { IrrelevantReason } from "./decision.ts";
+
+/** What only the host knows about a destination. */
+export interface EvidenceFacts {
+  /** Whether this is a unicast address of this host. */
+  isLocal(address: Address): boolean;
+  /** Whether the port lost its listener within `detect.grace`. */
+  inGrace(probe: Probe): boolean;
+  /** Whether a local socket owns the port, or the packet is translated to somewhere else. Asked last. */
+  isServed(probe: Probe): boolean;
+}
+
+/** Why this probe says nothing about its source, or `undefined` when it does. */
+export function whyIrrelevant(probe: Probe, host: {
+  readonly trap: Trap;
+  readonly facts: EvidenceFacts;
+  readonly asked: AskedQuestions;
+}): IrrelevantReason | undefined {
+  if (isMulticastOrBroadcast(probe.dest)) return "broadcast";
+  const claim = whyNobody(probe.source, host.facts);
+  if (claim !== undefined) return claim;
+  if (!host.facts.isLocal(probe.dest)) return "not-for-us";
+  if (!isTrapped(probe, host.trap)) return "untrapped";
+  if (isReply(probe, host.asked)) return "reply";
+  if (host.facts.inGrace(probe)) return "grace";
+  return host.facts.isServed(probe) ? "served" : undefined;
+}
+
+/** Why there is nobody behind this source address who could be banned, or `undefined`. */
+export function whyNobody(source: Address, facts: EvidenceFacts): IrrelevantReason | undefined {
+  if (isUnspecified(source) || isMulticastOrBroadcast(source)) return "bogus-source";
+  return isLoopback(source) || facts.isLocal(source) ? "own-source" : undefined;
+}
+
+/** Whether the configuration traps what this probe asked for. */
+export function isTrapped(probe: Probe, trap: Trap): boolean {
+  return probe.protocol === "icmp" ? trap.icmp : trap[probe.protocol].has(probe.port);
+}
+
+function isReply(probe: Probe, asked: AskedQuestions): boolean {
+  if (probe.protocol !== "udp") return false;
+  const exchange = { remote: probe.source, remotePort: probe.sourcePort, localPort: probe.port };
+  return asked.answers(exchange, probe.time);
+}

@@ -1,0 +1,47 @@
+/**
+ * The program: arguments in, exit code out.
+ * @module
+ */
+import { message } from "@optique/core/message";
+import { run } from "@optique/run";
+import process from "node:process";
+import { commandLine, translatePortsentryArguments } from "./cli/command_line.ts";
+import { dispatch } from "./cli/dispatch.ts";
+import { usageError } from "./cli/usage_error.ts";
+import { EXIT, type ExitCode, messageOf, UserError } from "./errors.ts";
+import { BUILD, VERSION } from "./version.ts";
+
+async function main(args: readonly string[]): Promise<ExitCode> {
+  let told = false;
+  const command = run(commandLine, {
+    programName: "portsnare",
+    args: translatePortsentryArguments(args),
+    help: "both",
+    version: `portsnare ${VERSION} (${BUILD})`,
+    brief: message`portsnare detects port scans of this host and keeps the scanners out.`,
+    footer: message`PortSentry's -tcp, -udp, -stcp, -sudp, -atcp and -audp work as well.`,
+    completion: { command: { names: ["completions"] } },
+    errorExitCode: EXIT.usage,
+    aboveError: "none",
+    stderr: (text) => {
+      // The first says what is wrong; what may follow is the help, which nobody asked for.
+      if (!told) console.error(usageError(text, args));
+      told = true;
+    },
+    usageLine: [{ type: "ellipsis" }],
+    termWidth: "auto",
+  });
+  try {
+    return await dispatch(command);
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok;
+    if (error instanceof UserError) {
+      console.error(error.message.split("\n").map((line) => `portsnare: ${line}`).join("\n"));
+      return error.exitCode;
+    }
+    console.error(`portsnare: internal error: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    return EXIT.internal;
+  }
+}
+
+if (import.meta.main) process.exit(await main(Deno.args));

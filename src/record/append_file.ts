@@ -1,0 +1,112 @@
+/**
+ * A file that lines are added to, and nothing else: never truncated, made anew when it was rotated away, no line lost
+ * while the disk is full.
+ * @module
+ */
+import { dirname } from "node:path";
+import { messageOf } from "../errors.ts";
+
+/** What became of an append. */
+export type AppendResult =
+  | { readonly ok: true }
+  /** The lines wait in memory for the next append; `lost` is how many lines found no room there, ever. */
+  | { readonly ok: false; readonly error: string; readonly lost: number };
+
+/** Lines that wait for the disk take no more than this; what comes later is lost, and counted. */
+const MAX_WAITING_BYTES = 1 << 20;
+
+const NEWLINE = 10;
+const encoder = new TextEncoder();
+
+/** One file, open between appends. */
+export class AppendFile implements Disposable {
+  readonly #path: string;
+  #file: Deno.FsFile | undefined;
+  #identity: string | undefined;
+  /** Whole lines, except that the first may be the rest of one whose start is in the file already. */
+  #waiting = new Uint8Array(0);
+  #lost = 0;
+
+  /** Opens nothing yet. `path`: its directory is made (0750) when it is missing, the file (0640) likewise. */
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Add lines, each without its newline. With none, try again what is still waiting and make the file if it is missing.
+   *
+   * One write for all of them, so that a reader never sees half a batch unless the disk is full.
+   */
+  append(lines: readonly string[]): AppendResult {
+    const bytes = encoder.encode(lines.map((line) => `${line}\n`).join(""));
+    if (this.#waiting.length + bytes.length > MAX_WAITING_BYTES) this.#lost += lines.length;
+    else this.#waiting = concat(this.#waiting, bytes);
+    try {
+      this.#openCurrent();
+      this.#drain();
+      return { ok: true };
+    } catch (error) {
+      return { ok: false, error: `Cannot append to ${this.#path}: ${messageOf(error)}`, lost: this.#lost };
+    }
+  }
+
+  /** Close the file; the next append opens it again. What is still waiting stays. Twice is harmless. */
+  [Symbol.dispose](): void {
+    this.#file?.close();
+    this.#file = undefined;
+    this.#identity = undefined;
+  }
+
+  /** Opens the file that the path names at this moment: logrotate may have put another one in its place. */
+  #openCurrent(): void {
+    const there = statOrUndefined(this.#path);
+    // Opening a FIFO would wait for a reader, and a device would swallow the lines.
+    if (there !== undefined && !there.isFile) throw new Error("not a regular file");
+    if (there !== undefined && this.#file !== undefined && identityOf(there) === this.#identity) return;
+    this[Symbol.dispose]();
+    Deno.mkdirSync(dirname(this.#path), { recursive: true, mode: 0o750 });
+    const file = Deno.openSync(this.#path, { read: true, append: true, create: true, mode: 0o640 });
+    this.#file = file;
+    this.#identity = identityOf(file.statSync());
+    if (this.#waiting.length > 0 && !endsWithNewline(file)) {
+      this.#waiting = concat(Uint8Array.of(NEWLINE), this.#waiting);
+    }
+  }
+
+  #drain(): void {
+    while (this.#file !== undefined && this.#waiting.length > 0) {
+      const written = this.#file.writeSync(this.#waiting);
+      this.#waiting = this.#waiting.slice(written);
+    }
+  }
+}
+
+function statOrUndefined(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function identityOf(info: Deno.FileInfo): string {
+  return `${info.dev}:${info.ino}`;
+}
+
+/** Somebody may have edited the file and left its last line open; ours must not be glued to it. */
+function endsWithNewline(file: Deno.FsFile): boolean {
+  const size = file.statSync().size;
+  if (size === 0) return true;
+  file.seekSync(size - 1, Deno.SeekMode.Start);
+  const last = new Uint8Array(1);
+  file.readSync(last);
+  return last[0] === NEWLINE;
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(a.length + b.length);
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
+}

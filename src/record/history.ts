@@ -1,0 +1,110 @@
+/**
+ * PortSentry's history line, which fail2ban's stock `portsentry` jail reads.
+ *
+ *     1795207546 - 11/20/2026 20:45:46 Host: 10.77.0.1/10.77.0.1 Port: 23 TCP Blocked
+ *
+ * The filter is anchored: nothing may follow `Blocked`, and a line that is not about an offence must not hold the word.
+ * It knows TCP and UDP only. A line of an SCTP or ICMP probe names its protocol all the same: fail2ban passes over
+ * it, which is better than a ban for a port that nobody asked for.
+ * @module
+ */
+import type { Probe } from "../decode/probe.ts";
+import { formatAddress } from "../net/address.ts";
+import type { Protocol } from "../net/protocol.ts";
+import { escapeName } from "./escape.ts";
+import { banResult, type ScanEvent } from "./event.ts";
+
+/** What a history line says. */
+export interface HistoryEntry {
+  /** Seconds since the epoch. */
+  readonly time: number;
+  /** Address or prefix, as text. */
+  readonly address: string;
+  /** The name of the address; left out: the address takes its place, as in PortSentry without RESOLVE_HOST. */
+  readonly hostname?: string;
+  /** The port that was asked for. */
+  readonly port: number;
+  /** By which protocol. */
+  readonly protocol: Protocol;
+}
+
+/** The line, without a newline. Dates are local, in US order. */
+export function formatHistoryLine(entry: HistoryEntry): string {
+  const seconds = Math.floor(entry.time);
+  const name = entry.hostname === undefined || entry.hostname === ""
+    ? entry.address
+    : escapeName(entry.hostname);
+  return `${seconds} - ${formatLocalDate(seconds)} Host: ${name}/${entry.address} ` +
+    `Port: ${entry.port} ${entry.protocol.toUpperCase()} Blocked`;
+}
+
+/** `MM/DD/YYYY HH:MM:SS` in the time zone of the process. */
+function formatLocalDate(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  return `${two(date.getMonth() + 1)}/${two(date.getDate())}/${
+    String(date.getFullYear()).padStart(4, "0")
+  } ` +
+    `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
+
+/**
+ * Which events are an offence that belongs into the history, and only once.
+ *
+ * A ban is one, each time that it is made. With `response = "observe"` or `"command"` there is no ban that could end,
+ * so the same source counts anew when a window has passed since its last line: fail2ban, which then does the banning,
+ * forgets after its own time and must be told again.
+ */
+export class OffenceBook {
+  #windowSeconds = 0;
+  #maxSources = 0;
+  /**
+   * Source and kind → time of its last line, oldest first. Bounded by `maxSources`; the oldest is forgotten at the
+   * bound, at the cost of a second line for it.
+   */
+  readonly #told = new Map<string, number>();
+
+  /** An empty book. `limits`: the window (`detect.window`) and how many sources are remembered (`detect.max_sources`). */
+  constructor(limits: { readonly windowSeconds: number; readonly maxSources: number }) {
+    this.setLimits(limits);
+  }
+
+  /** Other limits from now on; nobody is forgotten before the next new source. */
+  setLimits(limits: { readonly windowSeconds: number; readonly maxSources: number }): void {
+    this.#windowSeconds = limits.windowSeconds;
+    this.#maxSources = limits.maxSources;
+  }
+
+  /** The entry that this event adds to the history, if it does. */
+  entryOf(event: ScanEvent): HistoryEntry | undefined {
+    if (event.type !== "probe" && event.type !== "block") return undefined;
+    if (event.type === "probe" && event.decision.verdict !== "observe") return undefined;
+    const result = event.type === "block" ? banResult(event.outcomes) : "no-ban";
+    if (result === "failed") return undefined;
+    const probe = event.decision.probe;
+    if (!this.#isNew(probe, event.time) && result !== "made") return undefined;
+    return {
+      time: event.time,
+      address: formatAddress(probe.source),
+      port: probe.port,
+      protocol: probe.protocol,
+      ...(event.hostname === undefined ? {} : { hostname: event.hostname }),
+    };
+  }
+
+  #isNew(probe: Probe, time: number): boolean {
+    // A line that fail2ban passes over must not stand in the way of one that it understands.
+    const understood = probe.protocol === "tcp" || probe.protocol === "udp";
+    const key = `${formatAddress(probe.source)} ${understood}`;
+    const last = this.#told.get(key);
+    // A clock that was set back must not silence anybody for longer than a window.
+    if (last !== undefined && Math.abs(time - last) < this.#windowSeconds) return false;
+    this.#told.delete(key);
+    this.#told.set(key, time);
+    for (const oldest of this.#told.keys()) {
+      if (this.#told.size <= this.#maxSources) break;
+      this.#told.delete(oldest);
+    }
+    return true;
+  }
+}

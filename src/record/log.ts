@@ -1,0 +1,176 @@
+/**
+ * The log of the daemon: lines with a level, to wherever the configuration and the surroundings say.
+ * @module
+ */
+import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
+import { systemClock } from "../system/clock.ts";
+import { eventJson } from "./event_json.ts";
+import type { Level } from "./event.ts";
+import { type ByteWriter, LineStream } from "./line_stream.ts";
+import { chooseTarget, IDENTITY, logSurroundings, type LogTarget, type WantedTarget } from "./log_target.ts";
+import { SEVERITY, Syslog } from "./syslog.ts";
+
+/** How often lines that wait for syslog are tried again, in milliseconds. */
+const RETRY_MS = 1000;
+const CATEGORY = "portsnare";
+
+/** Options of {@link openLog}. */
+export interface LogOptions {
+  /** Lines below this are not written. */
+  readonly level: Level;
+  /** Text for people or JSON for machines. */
+  readonly format: "text" | "json";
+  /** Where to. */
+  readonly target: WantedTarget;
+  /** The name in syslog; default: `portsnare`. */
+  readonly identity?: string;
+  /** The socket of syslog; default: `/dev/log`. */
+  readonly syslogPath?: string;
+  /** Default: standard output. */
+  readonly stdout?: ByteWriter;
+  /** `$JOURNAL_STREAM`. */
+  readonly journalStream?: string | undefined;
+}
+
+/** Where one kind of target keeps its lines. */
+interface Sink {
+  write(level: Level, line: string): void;
+  readonly lost: number;
+  flush(): Promise<void>;
+  close(): void;
+}
+
+/** The open log. One at a time in a process: opening another takes its place. */
+export class Log implements AsyncDisposable {
+  /** Where lines go. */
+  readonly target: LogTarget;
+  /** Whether a line is text or JSON. */
+  readonly format: "text" | "json";
+  readonly #threshold: number;
+  readonly #sink: Sink;
+  readonly #logger: Logger;
+
+  /** Made by {@link openLog}. */
+  constructor(options: LogOptions) {
+    this.format = options.format;
+    this.#threshold = SEVERITY[options.level];
+    const identity = options.identity ?? IDENTITY;
+    const syslogPath = options.syslogPath ?? "/dev/log";
+    const surroundings = logSurroundings({ journalStream: options.journalStream, syslogPath, identity });
+    this.target = chooseTarget(options.target, surroundings);
+    this.#sink = this.target === "syslog"
+      ? syslogSink(new Syslog({ path: syslogPath, identity, pid: Deno.pid, clock: systemClock }))
+      : streamSink(options.stdout ?? Deno.stdout, {
+        format: options.format,
+        prefix: this.target === "journal",
+      });
+    this.#logger = this.#configure();
+  }
+
+  /** Lines that were lost because nobody took them, ever. */
+  get lost(): number {
+    return this.#sink.lost;
+  }
+
+  /** Whether a line of this level would be written. */
+  isEnabled(level: Level): boolean {
+    return SEVERITY[level] <= this.#threshold;
+  }
+
+  /** Write one line, which the caller has escaped. Never waits and never throws. */
+  write(level: Level, line: string): void {
+    if (!this.isEnabled(level)) return;
+    const properties = { level, line };
+    switch (level) {
+      case "err":
+        return this.#logger.error("{line}", properties);
+      case "warning":
+        return this.#logger.warn("{line}", properties);
+      case "notice":
+      case "info":
+        return this.#logger.info("{line}", properties);
+      case "debug":
+        return this.#logger.debug("{line}", properties);
+    }
+  }
+
+  /** Resolves when every line so far has left the process or is lost. */
+  async flush(): Promise<void> {
+    await this.#sink.flush();
+  }
+
+  /** Write what is left, then close. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.flush();
+    this.#sink.close();
+  }
+
+  #configure(): Logger {
+    configureSync({
+      reset: true,
+      sinks: { out: (record) => this.#take(record) },
+      loggers: [
+        { category: CATEGORY, sinks: ["out"], lowestLevel: "debug" },
+        { category: ["logtape", "meta"], sinks: ["out"], lowestLevel: "error" },
+      ],
+    });
+    return getLogger(CATEGORY);
+  }
+
+  #take(record: LogRecord): void {
+    const { level, line } = record.properties;
+    if (isLevel(level) && typeof line === "string") this.#sink.write(level, line);
+    else this.#sink.write("err", record.message.map(String).join(""));
+  }
+}
+
+/** Open the log. It takes the place of the one that was open before. */
+export function openLog(options: LogOptions): Log {
+  return new Log(options);
+}
+
+function isLevel(value: unknown): value is Level {
+  return typeof value === "string" && Object.hasOwn(SEVERITY, value);
+}
+
+function streamSink(
+  writer: ByteWriter,
+  options: { readonly format: "text" | "json"; readonly prefix: boolean },
+): Sink {
+  const line = (level: Level, text: string): string => options.prefix ? `<${SEVERITY[level]}>${text}` : text;
+  const stream = new LineStream(writer, (lines) => line("warning", lossText(lines, options.format)));
+  return {
+    write: (level, text) => stream.write(line(level, text)),
+    get lost() {
+      return stream.lost;
+    },
+    flush: () => stream.flush(),
+    close: () => {},
+  };
+}
+
+function syslogSink(syslog: Syslog): Sink {
+  const timer = setInterval(() => syslog.retry(), RETRY_MS);
+  Deno.unrefTimer(Number(timer));
+  return {
+    write: (level, text) => syslog.write(level, text),
+    get lost() {
+      return syslog.lost;
+    },
+    flush: () => {
+      syslog.retry();
+      return Promise.resolve();
+    },
+    close: () => {
+      clearInterval(timer);
+      syslog[Symbol.dispose]();
+    },
+  };
+}
+
+function lossText(lines: number, format: "text" | "json"): string {
+  const message = `${lines} log lines were lost because nobody read them in time`;
+  return format === "text"
+    ? `adminalert: ${message}`
+    : eventJson({ type: "notice", time: systemClock.now(), level: "warning", message });
+}

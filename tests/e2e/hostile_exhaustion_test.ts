@@ -1,0 +1,142 @@
+/** Whoever wants to fill something up: memory, the log, the control socket. @module */
+import assert from "node:assert/strict";
+import { reaches, serve } from "../lab/clients.ts";
+import { Daemon } from "../lab/daemon.ts";
+import { Lab, run, until } from "../lab/lab.ts";
+import { bannedInKernel, banOf, BLOCKING, forge, holdings, scan, statusOf } from "../lab/siege.ts";
+
+const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+
+Deno.test("state exhaustion: more sources than are remembered cost no more memory, and a scan among them is caught", async () => {
+  await using lab = await Lab.create();
+  const [target, flooder, scanner] = [await lab.host(), await lab.host(), await lab.host()];
+  await using daemon = await Daemon.start(target, {
+    config: { ...BLOCKING, detect: { max_sources: 1024 }, log: { burst: 1, level: "notice" } },
+  });
+  const flood = (first: number): void => {
+    for (let i = first; i < first + 3000; i++) {
+      forge(flooder, {
+        source: `100.${64 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`,
+        dest: target.ipv4,
+        ports: [500],
+      });
+    }
+  };
+  flood(0);
+  await until("the bound is reached", async () => (await statusOf(daemon)).sources.tracked >= 1000, 20);
+  const before = await holdings(daemon.process.pid);
+  for (let round = 1; round <= 4; round++) flood(round * 3000);
+  await until("the scanner is caught", () => {
+    scan(scanner, target.ipv4);
+    return daemon.about(scanner.ipv4, "block").length > 0;
+  }, 20);
+  const { sources } = await statusOf(daemon);
+  assert.ok(sources.tracked <= sources.max && sources.max === 1024, JSON.stringify(sources));
+  const after = await holdings(daemon.process.pid);
+  assert.ok(
+    after.residentKb - before.residentKb < 40_960,
+    `${before.residentKb}, then ${after.residentKb} KiB`,
+  );
+  assert.equal(after.descriptors, before.descriptors);
+});
+
+Deno.test("log flooding: thousands of probes of one source are a few lines and a summary, and the history is one line", async () => {
+  await using lab = await Lab.create();
+  const [target, scanner] = [await lab.host(), await lab.host()];
+  await using daemon = await Daemon.start(target, {
+    config: { log: { burst: 20, interval: "2s", level: "debug" } },
+  });
+  const began = performance.now();
+  for (let round = 0; round < 30; round++) scan(scanner, target.ipv4, 1, 100);
+  await until("the summary comes", () => JSON.stringify(daemon.log).includes("suppressed"), 15);
+  const intervals = Math.ceil((performance.now() - began) / 2000) + 1;
+  const lines = daemon.about(scanner.ipv4, "probe").length;
+  assert.ok(lines > 0 && lines <= 20 * intervals, `${lines} lines in ${intervals} intervals`);
+  assert.equal((await daemon.history()).trim().split("\n").length, 1);
+});
+
+Deno.test("local users: nobody but root reaches the control socket, the state or the log of bans", async () => {
+  await using lab = await Lab.create();
+  const [target, scanner] = [await lab.host(), await lab.host()];
+  await using daemon = await Daemon.start(target, { config: BLOCKING });
+  scan(scanner, target.ipv4);
+  await banOf(daemon, scanner.ipv4);
+  // The directory is opened to everybody to read, as /run/portsnare is: then the files' own modes have to hold.
+  await Deno.chmod(daemon.directory, 0o755);
+  for (const file of ["state.db", "history"]) {
+    const result = await run([...NOBODY, "cat", `${daemon.directory}/${file}`]);
+    assert.match(result.stderr, /Permission denied/, file);
+  }
+  const unblock = JSON.stringify({ version: 1, verb: "unblock", target: "all" });
+  const asked = await run([...NOBODY, "nc", "-N", "-U", `${daemon.directory}/control.sock`], {
+    stdin: `${unblock}\n`,
+  });
+  assert.notEqual(asked.code, 0);
+  assert.equal(asked.stdout, "");
+  for (const name of ["control.sock", "state.db", "history"]) {
+    const removed = await run([...NOBODY, "rm", "-f", `${daemon.directory}/${name}`]);
+    assert.notEqual(removed.code, 0, `${name} could be removed`);
+  }
+  assert.deepEqual(await bannedInKernel(target), [scanner.ipv4]);
+});
+
+/** What a broken or hostile client of the control socket sends. */
+const NONSENSE: readonly string[] = [
+  "\n",
+  "{\n",
+  "null\n",
+  "[".repeat(4000) + "\n",
+  `{"version":1,"verb":"block","target":"${"9".repeat(60)}"}\n`,
+  '{"version":1,"verb":"block","target":"0.0.0.0/0"}\n',
+  '{"version":1,"verb":"block","target":"::/0"}\n',
+  '{"version":1,"verb":"block","target":"192.0.2.1","seconds":1e308}\n',
+  '{"version":1,"verb":"unblock","target":"$(id)"}\n',
+  '{"version":2,"verb":"status"}\n',
+  '{"version":1,"verb":"status","__proto__":{"verb":"reload"}}\n',
+  "x".repeat(100_000),
+  "\u0000\u0001\u0002\n",
+];
+
+Deno.test("the control socket: nonsense gets an error, silent clients are closed, and the daemon goes on", async (test) => {
+  await using lab = await Lab.create();
+  const [target, client, scanner] = [await lab.host(), await lab.host(), await lab.host()];
+  await serve(target, 80);
+  await using daemon = await Daemon.start(target, { config: BLOCKING });
+  const path = `${daemon.directory}/control.sock`;
+  for (const text of NONSENSE) {
+    await test.step(JSON.stringify(text.slice(0, 70)), async () => {
+      const answer = await say(path, text);
+      assert.ok(answer === "" || /"error"/.test(answer), answer.slice(0, 200));
+    });
+  }
+  assert.ok(await reaches(client, target.ipv4, 80), "a ban of everybody was made");
+  const before = await holdings(daemon.process.pid);
+  const silent: Deno.UnixConn[] = [];
+  for (let i = 0; i < 60; i++) silent.push(await Deno.connect({ transport: "unix", path }));
+  scan(scanner, target.ipv4);
+  await banOf(daemon, scanner.ipv4);
+  await until(
+    "silent clients are closed and others served",
+    async () => (await daemon.cli("status")).code === 0,
+    20,
+  );
+  for (const connection of silent) connection.close();
+  await until(
+    "their descriptors are closed",
+    async () => (await holdings(daemon.process.pid)).descriptors <= before.descriptors,
+  );
+});
+
+/** Send a text, and give what comes back until the end. */
+async function say(path: string, text: string): Promise<string> {
+  using connection = await Deno.connect({ transport: "unix", path });
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+    await connection.closeWrite();
+    return await new Response(connection.readable).text();
+  } catch {
+    // It closed before it had read everything, as it may with a request that is too long.
+    return "";
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * The C functions that the lab needs to step into a namespace and to send packets made by hand. Tests only: the program never changes namespace.
+ * @module
+ */
+
+/** glibc. */
+export const libc = Deno.dlopen("libc.so.6", {
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  setns: { parameters: ["i32", "i32"], result: "i32" },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  sendto: { parameters: ["i32", "buffer", "usize", "i32", "buffer", "u32"], result: "isize" },
+  if_nametoindex: { parameters: ["buffer"], result: "u32" },
+}).symbols;

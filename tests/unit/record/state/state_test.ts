@@ -1,0 +1,547 @@
+/**
+ * The state through restarts, set clocks and everything that can happen to a file.
+ * @module
+ */
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { parseAddress } from "../../../../src/net/address.ts";
+import { formatPrefix } from "../../../../src/net/prefix.ts";
+import { banOfEvent, eventOfBan } from "../../../../src/record/state/ban.ts";
+import { IN_MEMORY } from "../../../../src/record/state/database_file.ts";
+import { State } from "../../../../src/record/state/state.ts";
+import { blockEvent, probe, TIME } from "../fixtures.ts";
+import { ban, FakeClock, prefix, withDatabase } from "./lab_state.ts";
+
+function targets(state: State): string[] {
+  return [...state.active()].map((active) => formatPrefix(active.target)).sort();
+}
+
+function left(state: State, target: string): number | undefined {
+  return state.get(prefix(target))?.secondsLeft;
+}
+
+function address(text: string) {
+  const parsed = parseAddress(text);
+  assert.ok(parsed !== undefined);
+  return parsed;
+}
+
+Deno.test("F6 F7: State gives the bans in force back after a restart, with the time that is left", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    {
+      using state = new State(path, clock);
+      state.saveBans([
+        ban("10.0.0.1", clock),
+        ban("fd77::1", clock, { seconds: undefined, offence: 7 }),
+        ban("192.0.2.0/24", clock, { reason: "manual", evidence: [] }),
+      ]);
+      state.saveBans([ban("10.0.0.2", clock)]);
+      state.saveReleases([{
+        target: prefix("10.0.0.2"),
+        time: clock.now(),
+        cause: "unblocked",
+        outcomes: [],
+      }]);
+    }
+    clock.pass(600);
+    using state = new State(path, clock);
+    assert.deepEqual(state.health, { ok: true });
+    assert.deepEqual(targets(state), ["10.0.0.1", "192.0.2.0/24", "fd77::1"]);
+    assert.deepEqual(state.get(prefix("10.0.0.1")), {
+      target: prefix("10.0.0.1"),
+      since: TIME,
+      secondsLeft: 3000,
+      offence: 1,
+      reason: "distinct-ports",
+      ports: 3,
+      port: 23,
+      protocol: "tcp",
+    });
+    assert.equal(left(state, "fd77::1"), Infinity);
+    assert.deepEqual(state.takeLateBans(), []);
+  });
+});
+
+Deno.test("State makes its directory and file for root alone", async () => {
+  await withDatabase((path) => {
+    const inner = path.replace("portsnare.db", "lib/portsnare.db");
+    const clock = new FakeClock();
+    using state = new State(inner, clock);
+    state.saveBans([ban("10.0.0.1", clock)]);
+    const mode = (name: string) => ((Deno.statSync(name).mode ?? 0) & 0o777).toString(8);
+    assert.deepEqual([mode(inner.replace("/portsnare.db", "")), mode(inner), mode(`${inner}-wal`)], [
+      "750",
+      "600",
+      "600",
+    ]);
+  });
+});
+
+Deno.test("State: no ban lengthens or vanishes when the clock jumps an hour, while it runs or while it does not", async () => {
+  for (const jump of [3600, -3600, -TIME, 40 * 365 * 86400]) {
+    for (const isRunning of [true, false]) {
+      await withDatabase((path) => {
+        const clock = new FakeClock();
+        let state = new State(path, clock);
+        state.saveBans([ban("10.0.0.1", clock), ban("10.0.0.9", clock, { seconds: undefined })]);
+        clock.pass(100);
+        if (!isRunning) state[Symbol.dispose]();
+        clock.wall += jump;
+        if (isRunning) state.tick();
+        clock.pass(100);
+        if (isRunning) {
+          assert.equal(left(state, "10.0.0.1"), 3400);
+          state.saveBans([ban("10.0.0.2", clock)]);
+          state[Symbol.dispose]();
+        }
+        clock.pass(100);
+        state = new State(path, clock);
+        assert.equal(left(state, "10.0.0.1"), 3300, `jump ${jump}, running ${isRunning}`);
+        if (isRunning) assert.equal(left(state, "10.0.0.2"), 3500);
+        assert.equal(left(state, "10.0.0.9"), Infinity);
+        state[Symbol.dispose]();
+        // Across a reboot with the clock as it stands now.
+        clock.reboot(300);
+        state = new State(path, clock);
+        assert.equal(Math.round(left(state, "10.0.0.1") ?? NaN), 3000, `reboot after jump ${jump}`);
+        state[Symbol.dispose]();
+      });
+    }
+  }
+});
+
+Deno.test("State: a reboot with a clock that lost its battery does not shorten a ban, nor does setting it afterwards", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    new State(path, clock)[Symbol.dispose]();
+    {
+      using state = new State(path, clock);
+      state.saveBans([ban("10.0.0.1", clock)]);
+      clock.pass(60);
+    }
+    clock.reboot(300, -clock.wall - 300);
+    assert.equal(clock.wall, 0);
+    using state = new State(path, clock);
+    assert.equal(left(state, "10.0.0.1"), 3540);
+    clock.wall = TIME + 400;
+    state.tick();
+    clock.pass(40);
+    assert.equal(left(state, "10.0.0.1"), 3500);
+  });
+});
+
+Deno.test("State.offences counts the bans of a target, not attempts that failed or only ran a command", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    using state = new State(path, clock);
+    const target = prefix("10.0.0.1");
+    assert.equal(state.offences(target), 0);
+    state.saveBans([
+      ban("10.0.0.1", clock, { outcomes: [{ ok: false, action: "nftables", error: "EPERM" }] }),
+    ]);
+    state.saveBans([ban("10.0.0.1", clock, { outcomes: [{ ok: true, action: "kill_run_cmd" }] })]);
+    assert.equal(state.offences(target), 0);
+    assert.equal(state.size, 0, "neither is in force");
+    for (let i = 0; i < 2; i++) {
+      state.saveBans([ban("10.0.0.1", clock)]);
+      state.saveReleases([{ target, time: clock.now(), cause: "expired", outcomes: [] }]);
+      clock.pass(10_000);
+    }
+    assert.equal(state.offences(target), 2);
+    assert.equal(state.offences(target, clock.now() - 10_000), 1);
+    assert.equal(state.offences(prefix("10.0.0.11")), 0);
+  });
+});
+
+Deno.test("State.find tells the story of an address, newest first, with evidence and outcomes", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    using state = new State(path, clock);
+    const refused = [{ ok: false, action: "kill_hosts_deny", error: "EROFS" }] as const;
+    state.saveBans([ban("10.0.0.1", clock, { hostname: "a.example" })]);
+    state.saveOutcomes(prefix("10.0.0.1"), [{ ok: true, action: "kill_run_cmd", detail: "/bin/true" }]);
+    clock.pass(3600);
+    state.saveReleases([{
+      target: prefix("10.0.0.1"),
+      time: clock.now(),
+      cause: "expired",
+      outcomes: refused,
+    }]);
+    clock.pass(60);
+    state.saveBans([
+      ban("10.0.0.0/24", clock, { reason: "manual", note: "the whole lot", evidence: [], seconds: 60 }),
+    ]);
+    state.saveBans([ban("10.0.1.0/24", clock, { reason: "manual", evidence: [] })]);
+    const [whole, own, ...rest] = state.find(address("10.0.0.1"));
+    assert.deepEqual(rest, []);
+    assert.deepEqual([whole?.note, whole?.reason, whole?.ended, whole?.until], [
+      "the whole lot",
+      "manual",
+      undefined,
+      clock.now() + 60,
+    ]);
+    assert.deepEqual(own?.ended, { time: TIME + 3600, cause: "expired" });
+    assert.equal(own?.hostname, "a.example");
+    assert.deepEqual(own?.evidence.map(({ port, scan }) => [port, scan]), [[21, "syn"], [22, "syn"], [
+      23,
+      "syn",
+    ]]);
+    assert.deepEqual(own?.outcomes.map(({ action, ok }) => [action, ok]), [["nftables", true], [
+      "kill_run_cmd",
+      true,
+    ]]);
+    assert.deepEqual(own?.releaseOutcomes, refused);
+    assert.deepEqual(state.find(address("fd77::1")), []);
+  });
+});
+
+Deno.test("State.saveBans replaces an earlier ban of the same target", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    using state = new State(path, clock);
+    state.saveBans([ban("10.0.0.1", clock)]);
+    clock.pass(10);
+    state.saveBans([ban("10.0.0.1", clock, { reason: "manual", evidence: [], seconds: undefined })]);
+    assert.equal(left(state, "10.0.0.1"), Infinity);
+    assert.deepEqual(state.find(address("10.0.0.1")).map((story) => story.ended?.cause), [
+      undefined,
+      "replaced",
+    ]);
+  });
+});
+
+Deno.test("F7: State.actedBeforeBoot names bans whose rule was made before the machine was booted, once", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    const routed = { outcomes: [{ ok: true, action: "kill_route", detail: "route add" }] } as const;
+    const names = (state: State): readonly string[] =>
+      state.actedBeforeBoot("kill_route").map(formatPrefix).sort();
+    {
+      using state = new State(path, clock);
+      state.saveBans([
+        ban("10.0.0.1", clock, routed),
+        ban("10.0.0.2", clock, routed),
+        ban("10.0.0.3", clock),
+      ]);
+      state.saveBans([ban("10.0.0.4", clock, routed)]);
+      state.saveReleases([{
+        target: prefix("10.0.0.4"),
+        time: clock.now(),
+        cause: "unblocked",
+        outcomes: [],
+      }]);
+      assert.deepEqual(names(state), []);
+    }
+    {
+      using state = new State(path, clock);
+      assert.deepEqual(names(state), [], "a mere restart");
+    }
+    clock.reboot(60);
+    {
+      using state = new State(path, clock);
+      assert.deepEqual(names(state), ["10.0.0.1", "10.0.0.2"]);
+      state.saveOutcomes(prefix("10.0.0.1"), routed.outcomes);
+      assert.deepEqual(names(state), ["10.0.0.2"]);
+      state.saveBans([ban("10.0.0.5", clock, routed)]);
+    }
+    using state = new State(path, clock);
+    assert.deepEqual(names(state), ["10.0.0.2"], "what was not done when the process died is still to do");
+  });
+});
+
+Deno.test("State takes over a file of the first release", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    {
+      using state = new State(path, clock);
+      state.saveBans([ban("10.0.0.1", clock, { outcomes: [{ ok: true, action: "kill_route" }] })]);
+    }
+    {
+      using database = new DatabaseSync(path);
+      database.exec("ALTER TABLE bans DROP COLUMN boot; PRAGMA user_version = 1");
+    }
+    using state = new State(path, clock);
+    assert.deepEqual(state.health, { ok: true });
+    assert.deepEqual([state.size, state.actedBeforeBoot("kill_route")], [1, []]);
+  });
+});
+
+Deno.test("State.prune forgets what ended long ago and nothing that is in force", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    using state = new State(path, clock);
+    state.saveBans([ban("10.0.0.1", clock), ban("10.0.0.2", clock), ban("10.0.0.3", clock)]);
+    state.saveReleases([{ target: prefix("10.0.0.1"), time: clock.now(), cause: "expired", outcomes: [] }]);
+    clock.pass(1000);
+    state.saveReleases([{ target: prefix("10.0.0.2"), time: clock.now(), cause: "expired", outcomes: [] }]);
+    assert.equal(state.prune(500), 1);
+    assert.deepEqual(["10.0.0.1", "10.0.0.2", "10.0.0.3"].map((text) => state.find(address(text)).length), [
+      0,
+      1,
+      1,
+    ]);
+  });
+});
+
+Deno.test("State keeps counters and listeners across a restart", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    const seen = (port: number, time: number) => ({ protocol: "tcp", address: "", port, seen: time });
+    {
+      using state = new State(path, clock);
+      state.count("probes", 3);
+      state.count("probes");
+      state.count("bans");
+      assert.equal(state.counters().get("probes"), 4);
+      assert.equal(state.saveListeners([seen(22, TIME), seen(80, TIME - 100)], TIME - 600), true);
+      state.saveListeners([seen(22, TIME + 5)], TIME - 50);
+    }
+    using state = new State(path, clock);
+    state.count("probes", 10);
+    assert.deepEqual([state.counters().get("probes"), state.counters().get("bans")], [14, 1]);
+    assert.deepEqual(state.listeners(TIME - 600), [seen(22, TIME + 5)]);
+    assert.deepEqual(state.listeners(TIME + 6), []);
+  });
+});
+
+Deno.test("State.unrecorded gives the bans that a killed process had not yet written to the log", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    const event = blockEvent([{ ok: true, action: "nftables", detail: "x" }], {
+      hostname: "a.example",
+      seconds: 60,
+    });
+    {
+      using state = new State(path, clock);
+      state.saveBans([ban("10.0.0.1", clock)]);
+      state.markRecorded();
+      state.saveBans([banOfEvent(event, [probe({ port: 21 }), probe()])]);
+    }
+    using state = new State(path, clock);
+    const [story, ...rest] = state.unrecorded();
+    assert.deepEqual(rest, []);
+    assert.deepEqual(story === undefined ? undefined : eventOfBan(story), event);
+    state.markRecorded();
+    assert.deepEqual(state.unrecorded(), []);
+  });
+});
+
+Deno.test("banOfEvent keeps the probe that was too many last, whatever the order of the others", () => {
+  const event = blockEvent([{ ok: true, action: "nftables" }]);
+  const others = [22, 23, 21].map((port) => probe({ port, time: TIME - port, flags: 0 }));
+  assert.deepEqual(banOfEvent(event, others).evidence.map(({ port, flags }) => [port, flags]), [
+    [22, 0],
+    [21, 0],
+    [23, 2],
+  ]);
+  const many = Array.from({ length: 100 }, (_, port) => probe({ port: 1000 + port }));
+  assert.equal(banOfEvent(event, many).evidence.length, 64);
+  assert.equal(banOfEvent(event, many).evidence.at(-1)?.port, 23);
+});
+
+Deno.test("State in memory leaves nothing behind", () => {
+  const clock = new FakeClock();
+  using state = new State(IN_MEMORY, clock);
+  state.saveBans([ban("10.0.0.1", clock)]);
+  state.tick();
+  assert.deepEqual([state.health, state.size], [{ ok: true }, 1]);
+  assert.equal(state.find(address("10.0.0.1")).length, 1);
+  assert.throws(() => Deno.statSync(IN_MEMORY), Deno.errors.NotFound);
+});
+
+Deno.test("State goes on in memory when the directory cannot be made, and writes everything when it can", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    const blocked = path.replace("portsnare.db", "file/portsnare.db");
+    Deno.writeTextFileSync(path.replace("portsnare.db", "file"), "in the way");
+    using state = new State(blocked, clock);
+    assert.equal(state.health.ok, false);
+    state.saveBans([ban("10.0.0.1", clock), ban("10.0.0.2", clock)]);
+    state.saveReleases([{ target: prefix("10.0.0.2"), time: clock.now(), cause: "unblocked", outcomes: [] }]);
+    assert.deepEqual(targets(state), ["10.0.0.1"]);
+    assert.equal(state.offences(prefix("10.0.0.1")), 1);
+    assert.deepEqual(state.find(address("10.0.0.2")).map((story) => story.ended?.cause), ["expired"]);
+    assert.equal(state.health.ok ? 0 : state.health.waiting, 3);
+    assert.match(state.takeNews()[0]?.message ?? "", /Cannot use the state database .*in memory only/);
+    Deno.removeSync(path.replace("portsnare.db", "file"));
+    clock.pass(100);
+    state.tick();
+    assert.deepEqual(state.health, { ok: true });
+    assert.match(state.takeNews().at(-1)?.message ?? "", /is written again/);
+    state[Symbol.dispose]();
+    using again = new State(blocked, clock);
+    assert.deepEqual(targets(again), ["10.0.0.1"]);
+    assert.equal(left(again, "10.0.0.1"), 3500);
+    assert.deepEqual(again.find(address("10.0.0.2")).map((story) => story.ended?.cause), ["unblocked"]);
+  });
+});
+
+Deno.test("State keeps a corrupt file aside, begins a new one and says so", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    Deno.writeTextFileSync(path, "this is no database ".repeat(1000));
+    using state = new State(path, clock);
+    assert.deepEqual(state.health, { ok: true });
+    assert.equal(Deno.readTextFileSync(`${path}.corrupt-${TIME}`).length, 20_000);
+    assert.match(
+      state.takeNews().map((news) => news.message).join("\n"),
+      /is kept as .*corrupt-\d+; a new one is begun/,
+    );
+    state.saveBans([ban("10.0.0.1", clock)]);
+    state[Symbol.dispose]();
+    using again = new State(path, clock);
+    assert.deepEqual(targets(again), ["10.0.0.1"]);
+  });
+});
+
+Deno.test("State keeps no more than five corrupt files and then works in memory", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    for (let i = 0; i < 7; i++) {
+      Deno.writeTextFileSync(path, "no database ".repeat(1000));
+      using state = new State(path, clock);
+      assert.equal(state.health.ok, i < 5, `${i}`);
+      state.saveBans([ban("10.0.0.1", clock)]);
+      assert.deepEqual(targets(state), ["10.0.0.1"]);
+    }
+  });
+});
+
+Deno.test("State writes its bans anew when the file is removed or corrupted under it", async () => {
+  for (const mishap of ["removed", "corrupted"] as const) {
+    await withDatabase((path) => {
+      const clock = new FakeClock();
+      using state = new State(path, clock);
+      state.saveBans(Array.from({ length: 200 }, (_, i) => ban(`10.0.1.${i}`, clock)));
+      if (mishap === "removed") {
+        for (const suffix of ["", "-wal", "-shm"]) Deno.removeSync(path + suffix);
+      } else {
+        new DatabaseSync(path).exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        const size = Deno.statSync(path).size;
+        const file = Deno.openSync(path, { write: true });
+        file.seekSync(0, Deno.SeekMode.Start);
+        file.writeSync(new Uint8Array(size).fill(0x55));
+        file.close();
+      }
+      clock.pass(100);
+      for (let i = 0; i < 5; i++) {
+        state.saveBans([ban(`10.0.2.${i}`, clock)]);
+        clock.pass(100);
+        state.tick();
+      }
+      assert.deepEqual(state.health, { ok: true }, mishap);
+      const aside = [...Deno.readDirSync(path.replace("/portsnare.db", ""))]
+        .filter((entry) => entry.name.includes(".corrupt-"));
+      assert.equal(aside.length > 0, mishap === "corrupted");
+      state[Symbol.dispose]();
+      using again = new State(path, clock);
+      assert.equal(again.size, 205, mishap);
+      assert.equal(left(again, "10.0.1.7"), 3000);
+    });
+  }
+});
+
+Deno.test("State waits for a lock no longer than a moment, goes on, and catches up", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    using state = new State(path, clock);
+    using other = new DatabaseSync(path);
+    other.exec("BEGIN EXCLUSIVE");
+    state.saveBans([ban("10.0.0.1", clock)]);
+    assert.equal(state.health.ok ? "ok" : state.health.kind, "locked");
+    state.saveBans([ban("10.0.0.2", clock)]);
+    assert.equal(state.size, 2);
+    other.exec("ROLLBACK");
+    clock.pass(5);
+    state.tick();
+    assert.deepEqual(state.health, { ok: true });
+    assert.equal(other.prepare("SELECT count(*) AS n FROM bans").get()?.["n"], 2);
+  });
+});
+
+Deno.test("State opened on a locked file finds its bans when the lock is gone", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    {
+      using state = new State(path, clock);
+      state.saveBans([ban("10.0.0.1", clock), ban("10.0.0.2", clock)]);
+    }
+    const other = new DatabaseSync(path);
+    other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE bans SET ports = ports");
+    using state = new State(path, clock);
+    assert.deepEqual([state.health.ok, state.size], [false, 0]);
+    state.saveBans([ban("10.0.0.3", clock)]);
+    state.saveReleases([{ target: prefix("10.0.0.2"), time: clock.now(), cause: "unblocked", outcomes: [] }]);
+    other.exec("ROLLBACK");
+    other.close();
+    clock.pass(100);
+    state.tick();
+    assert.deepEqual(state.health, { ok: true });
+    assert.deepEqual(targets(state), ["10.0.0.1", "10.0.0.3"]);
+    assert.deepEqual(state.takeLateBans().map(formatPrefix), ["10.0.0.1"]);
+  });
+});
+
+Deno.test("State leaves a file of a later release alone", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    const other = new DatabaseSync(path);
+    other.exec("PRAGMA user_version = 99; CREATE TABLE future (x)");
+    other.close();
+    using state = new State(path, clock);
+    assert.equal(state.health.ok ? "ok" : state.health.kind, "newer");
+    state.saveBans([ban("10.0.0.1", clock)]);
+    state.tick();
+    assert.equal(state.size, 1);
+    using reader = new DatabaseSync(path);
+    assert.deepEqual(reader.prepare("SELECT name FROM sqlite_schema").all().map((row) => row["name"]), [
+      "future",
+    ]);
+  });
+});
+
+Deno.test("State leaves out a row that makes no sense rather than banning somebody else", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    {
+      using state = new State(path, clock);
+      state.saveBans([ban("10.0.0.1", clock), ban("10.0.0.2", clock), ban("10.0.0.3", clock)]);
+    }
+    const other = new DatabaseSync(path);
+    other.exec("UPDATE bans SET target = '10.0.0.300' WHERE target = '10.0.0.2'");
+    other.exec("UPDATE bans SET evidence = '{broken', outcomes = '[7]' WHERE target = '10.0.0.3'");
+    other.close();
+    using state = new State(path, clock);
+    assert.deepEqual(targets(state), ["10.0.0.1", "10.0.0.3"]);
+    const [story] = state.find(address("10.0.0.3"));
+    assert.deepEqual([story?.evidence, story?.outcomes], [[], []]);
+  });
+});
+
+Deno.test("State closes every descriptor", async () => {
+  await withDatabase((path) => {
+    // Other tests run beside this one in the same process: only this database's descriptors are counted.
+    const count = () => openFilesBelow(path);
+    const clock = new FakeClock();
+    new State(path, clock)[Symbol.dispose]();
+    const before = count();
+    for (let i = 0; i < 20; i++) {
+      using state = new State(path, clock);
+      state.saveBans([ban("10.0.0.1", clock)]);
+    }
+    assert.equal(count(), before);
+  });
+});
+
+/** How many descriptors of this process are open on files whose paths begin like this. */
+function openFilesBelow(path: string): number {
+  return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(path);
+    } catch {
+      // Closed while we looked.
+      return false;
+    }
+  }).length;
+}
