@@ -274,23 +274,28 @@ for (const engine of ["kernel", "raw"] as const) {
     const client = await lab.host();
     const config = { detect: { engine, grace: "0s", scan_trigger: 0 }, tcp: { response: "block" } };
     // A server that takes one connection and closes its listener, as one that forks or is socket-activated may do.
-    const server = target.spawn(["nc", "-n", "-N", "-l", "-p", "512"], { stdin: "piped" });
-    await until("it listens", async () => (await target.out(["ss", "-Hltn"])).includes(":512 "));
-    const caller = client.spawn(["nc", "-n", "-N", target.ipv4, "512"], { stdin: "piped" });
-    await until("it is connected", async () => (await target.out(["ss", "-Htn"])).includes(":512 "));
+    await serve(target, "once:512");
+    const caller = client.spawn(["nc", "-n", "-N", target.ipv4, "512"], { stdin: "piped", stdout: "piped" });
+    await until("the listener is gone and the connection is there", async () => {
+      const listens = (await target.out(["ss", "-Hltn"])).includes(":512 ");
+      return !listens && (await target.out(["ss", "-Htn"])).includes(":512 ");
+    });
     await using daemon = await Daemon.start(target, { config });
-    const [toServer, toClient] = [caller.stdin.getWriter(), server.stdin.getWriter()];
-    for (let i = 0; i < 5; i++) {
-      await toServer.write(new TextEncoder().encode("one way\n"));
-      await toClient.write(new TextEncoder().encode("and back\n"));
-    }
+    const toServer = caller.stdin.getWriter();
+    for (let i = 0; i < 5; i++) await toServer.write(new TextEncoder().encode("there and back\n"));
     await toServer.close();
-    await toClient.close();
+    const echoed = await new Response(caller.stdout).text();
+    assert.equal(echoed, "there and back\n".repeat(5));
     // Both ends close; the last packets find no socket.
     await until("the connection has ended", async () => !(await client.out(["ss", "-Htn"])).includes(":512"));
     await settled(daemon);
     assert.deepEqual(daemon.about(client.ipv4, "block"), []);
-    assert.deepEqual(daemon.about(client.ipv4, "probe"), []);
+    // The raw engine asks a moment after the packet, when a short connection may be gone: told of, but no evidence enough.
+    const verdicts = new Set(daemon.about(client.ipv4, "probe").map((line) => line["verdict"]));
+    assert.deepEqual(
+      [...verdicts].filter((verdict) => engine === "kernel" || verdict !== "below-trigger"),
+      [],
+    );
     await client.run(["hping3", "-q", "-c", "1", "-S", "-p", "512", target.ipv4]);
     await daemon.line(
       "control: the port is a trap",

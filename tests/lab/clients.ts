@@ -5,16 +5,17 @@
 import { DENO } from "./deno.ts";
 import { type Host, until } from "./lab.ts";
 
-/** Start the services of a host and wait until they listen: TCP ports, `udp:PORT` or `late-udp:PORT`. */
+/** Start the services of a host and wait until they listen: TCP ports, and what services.ts knows besides. */
 export async function serve(host: Host, ...ports: readonly (number | string)[]): Promise<Deno.ChildProcess> {
   const script = new URL("./services.ts", import.meta.url).pathname;
-  const child = host.spawn([DENO, "run", "-A", "--cached-only", script, ...ports.map(String)]);
-  const tcp = ports.filter((port) => typeof port === "number");
-  const udp = ports.filter((port) => typeof port === "string").map((port) => port.replace(/^.*:/, ""));
+  const asked = ports.map(String);
+  const child = host.spawn([DENO, "run", "-A", "--cached-only", script, ...asked]);
+  const numbers = (udp: boolean) =>
+    asked.filter((port) => port.includes("udp:") === udp).map((port) => port.replace(/^.*:/, ""));
   await until("the services listen", async () => {
     const [streams, datagrams] = [await host.out(["ss", "-Hltn"]), await host.out(["ss", "-Hlun"])];
-    return tcp.every((port) => streams.includes(`:${port} `)) &&
-      udp.every((port) => datagrams.includes(`:${port} `));
+    return numbers(false).every((port) => streams.includes(`:${port} `)) &&
+      numbers(true).every((port) => datagrams.includes(`:${port} `));
   });
   return child;
 }
