@@ -61,6 +61,6 @@ export const FILES_KEYS: Keys<FilesConfig> = {
     check: duration({ min: 3600 }),
     default: "13w",
     form: DURATION_FORM,
-    help: "How long ended bans are remembered, for `why`, `report` and repeat offenders.",
+    help: "How long ended bans are remembered, for `why` and repeat offenders.",
   }),
 };
