@@ -20,7 +20,7 @@ flock 9
 if [ ! -d "$root" ]; then
 	echo "debian_root: making $suite with ${packages:-nothing else} in $root" >&2
 	rm -rf "$root.new"
-	for pause in 5 20 0; do
+	for pause in 5 15 30 60 120 0; do
 		debootstrap --variant=minbase ${packages:+--include="$packages"} "$suite" "$root.new" >"$root.log" 2>&1 && break
 		rm -rf "$root.new"
 		[ "$pause" -gt 0 ] || { echo "debian_root: debootstrap failed, see $root.log" >&2; exit 1; }
