@@ -23,7 +23,7 @@ die() { say "$*"; exit 1; }
 
 # A mirror or a registry that hiccups must not fail a build.
 retry() {
-	for pause in 2 5 15; do
+	for pause in 2 10 30 60; do
 		"$@" && return 0
 		say "'$*' failed, trying again in $pause seconds"
 		sleep "$pause"
