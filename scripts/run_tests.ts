@@ -25,6 +25,8 @@ const STRICT = Deno.env.get("CI") === "true";
 /** Those that take longest begin first, so that no processor waits for the last one at the end. */
 const LONGEST: readonly string[] = [
   "tests/e2e/deb_bullseye_test.ts",
+  "tests/e2e/innocents_test.ts",
+  "tests/e2e/scan_types_test.ts",
 ];
 const SHOWN_SLOW = 10;
 
