@@ -240,6 +240,7 @@ export class Daemon implements AsyncDisposable {
       clock: this.#clock,
       table: this.#engagement.table,
       engine: this.#engagement.engine,
+      ignoredBefore: this.#watch?.ignore,
     });
     if (this.#engagement.note !== undefined) this.#notice("warning", this.#engagement.note);
     const limits = limitsOfCommands(this.#loaded.config);

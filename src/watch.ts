@@ -51,6 +51,8 @@ export interface WatchParts {
   readonly table: NftablesBackend | undefined;
   /** Which engine looks at packets. */
   readonly engine: "kernel" | "raw";
+  /** The ignore list of the watch before this one. Default: none. */
+  readonly ignoredBefore?: IgnoreList | undefined;
 }
 
 /** A configuration at work. */
@@ -77,6 +79,7 @@ export class Watch implements AsyncDisposable {
       hosts: config.ignore.hosts,
       files: config.ignore.files,
       resolve: (name) => host.resolve(name),
+      before: parts.ignoredBefore,
     });
     return new Watch(parts, ignore);
   }

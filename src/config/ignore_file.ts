@@ -18,7 +18,12 @@ export interface IgnoreFile {
   readonly names: readonly string[];
   /** The lines that do nothing, and what was cut off. */
   readonly faults: readonly Fault[];
+  /** Why it could not be read. Absent: it was. */
+  readonly unread?: "missing" | "unreadable";
 }
+
+/** What the name of the file that Debian's administrators write ends with. */
+const STATIC = ".static";
 
 /** How much of an ignore file is read. Each bound is told as a fault when it is reached. */
 export const IGNORE_LIMITS = {
@@ -32,8 +37,26 @@ export const IGNORE_LIMITS = {
   faults: 100,
 } as const;
 
-/** Reads an ignore file. A file that cannot be read is a fault, not an exception: the others still count. */
-export async function loadIgnoreFile(path: string): Promise<IgnoreFile> {
+/**
+ * Reads ignore files. What cannot be read is a fault, not an exception: the others still count.
+ *
+ * A file that was removed says nothing any more. One that is there and cannot be read has not changed its mind: what it
+ * said the `last` time stands.
+ *
+ * @returns By path, in the order of `paths`.
+ */
+export async function loadIgnoreFiles(
+  paths: readonly string[],
+  last: ReadonlyMap<string, IgnoreFile> = new Map(),
+): Promise<ReadonlyMap<string, IgnoreFile>> {
+  const files = new Map<string, IgnoreFile>();
+  const read = await Promise.all(paths.map((path) => loadIgnoreFile(path, last.get(path))));
+  read.forEach((file, index) => files.set(paths[index] ?? "", file));
+  for (const [path, file] of files) if (isSpare(path, files)) files.set(path, { ...file, faults: [] });
+  return files;
+}
+
+async function loadIgnoreFile(path: string, last?: IgnoreFile): Promise<IgnoreFile> {
   try {
     const bytes = await readBounded(path, IGNORE_LIMITS.bytes + 1);
     const text = new TextDecoder().decode(bytes.subarray(0, IGNORE_LIMITS.bytes));
@@ -42,9 +65,27 @@ export async function loadIgnoreFile(path: string): Promise<IgnoreFile> {
     const message = `only the first ${IGNORE_LIMITS.bytes / 1024 / 1024} MiB are read`;
     return { ...file, faults: [...file.faults, { file: path, line: 0, column: 0, message }] };
   } catch (error) {
-    const message = error instanceof Deno.errors.NotFound ? "there is no such file" : messageOf(error);
-    return { prefixes: [], names: [], faults: [{ file: path, line: 0, column: 0, message }] };
+    const fault = { file: path, line: 0, column: 0 };
+    if (error instanceof Deno.errors.NotFound) {
+      const faults = [{ ...fault, message: "there is no such file" }];
+      return { prefixes: [], names: [], faults, unread: "missing" };
+    }
+    const { prefixes, names } = last ?? { prefixes: [], names: [] };
+    const kept = prefixes.length + names.length;
+    const message = `${messageOf(error)}${kept === 0 ? "" : `; its last ${kept} good entries stay in force`}`;
+    return { prefixes, names, faults: [{ ...fault, message }], unread: "unreadable" };
   }
+}
+
+/**
+ * Whether nobody misses this missing file: Debian's start script made portsentry.ignore from portsentry.ignore.static,
+ * and PortSentry 2 knows only the first, so that either does without the other.
+ */
+function isSpare(path: string, files: ReadonlyMap<string, IgnoreFile>): boolean {
+  if (files.get(path)?.unread !== "missing") return false;
+  if (path.endsWith(STATIC)) return files.has(path.slice(0, -STATIC.length));
+  const origin = files.get(`${path}${STATIC}`);
+  return origin !== undefined && origin.unread !== "missing";
 }
 
 /** Reads the text of an ignore file. Takes any text. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { type IgnoreEntry, parseIgnoreEntry } from "../config/ignore_entry.ts";
-import { type IgnoreFile, loadIgnoreFile } from "../config/ignore_file.ts";
+import { type IgnoreFile, loadIgnoreFiles } from "../config/ignore_file.ts";
 import { type Fault, formatFault } from "../errors.ts";
 import type { Address } from "../net/address.ts";
 import { formatPrefix, hostPrefix, type Prefix, PrefixSet } from "../net/prefix.ts";
@@ -23,11 +23,19 @@ export interface IgnoreListOptions {
   readonly resolve: ResolveName;
   /** How often names are looked up again, in seconds (default: 300). */
   readonly resolveSeconds?: number;
-  /** How often files are looked at without having been told of a change, in milliseconds (default: 30 s). */
+  /**
+   * How often files are looked at without having been told of a change, and how long after a failure they are read
+   * again, in milliseconds (default: 30 s).
+   */
   readonly recheckMs?: number;
+  /** Reads the files. Default: {@link loadIgnoreFiles}. */
+  readonly load?: typeof loadIgnoreFiles;
+  /** The list before this one, whose knowledge counts until there is better. Default: none. */
+  readonly before?: IgnoreList | undefined;
 }
 
 const RESOLVE_SECONDS = 300;
+const RECHECK_MS = 30_000;
 /** A name with more addresses than this is a mistake or an attack on our memory; the rest is left out. */
 const MAX_ADDRESSES_OF_NAME = 64;
 /** So many names are looked up at the same time. */
@@ -40,13 +48,15 @@ export class IgnoreList implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #listeners = new Set<() => void>();
   readonly #written: readonly IgnoreEntry[];
-  #files: readonly IgnoreFile[] = [];
+  /** By path. What cannot be read now has the entries that it had. */
+  #files: ReadonlyMap<string, IgnoreFile> = new Map();
   /** Name → its last known addresses. Kept while a look-up fails: a name server that is down must not ban a friend. */
   #addresses = new Map<string, readonly Address[]>();
   #set = new PrefixSet([]);
   #content = "";
   /** The reading that is going on; a change during it is read by the next one. */
   #reading: Promise<void> = Promise.resolve();
+  #retry: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   /** The list with its files read. Names are looked up in the background, so that a start never waits for DNS. */
@@ -59,10 +69,14 @@ export class IgnoreList implements Disposable {
   private constructor(options: IgnoreListOptions) {
     this.#options = options;
     this.#written = options.hosts.map(parseIgnoreEntry);
+    if (options.before !== undefined) {
+      this.#files = options.before.#files;
+      this.#addresses = new Map(options.before.#addresses);
+    }
     this.#watch = new FileWatch({
       paths: options.files,
       onChange: () => void this.refresh(),
-      ...(options.recheckMs === undefined ? {} : { recheckMs: options.recheckMs }),
+      recheckMs: options.recheckMs ?? RECHECK_MS,
     });
     this.#timer = setInterval(
       () => void this.#resolveNames(),
@@ -74,6 +88,7 @@ export class IgnoreList implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#retry);
     this.#watch[Symbol.dispose]();
     this.#listeners.clear();
   }
@@ -90,7 +105,7 @@ export class IgnoreList implements Disposable {
 
   /** Lines of the files that do nothing, and files that cannot be read. */
   faults(): readonly Fault[] {
-    return this.#files.flatMap((file) => file.faults);
+    return [...this.#files.values()].flatMap((file) => file.faults);
   }
 
   /** The host names of the list with the addresses that they have now. */
@@ -107,12 +122,21 @@ export class IgnoreList implements Disposable {
   /** Reads the files again now, and starts looking up the names. */
   async refresh(): Promise<void> {
     const read = this.#reading.then(async () => {
-      this.#files = await Promise.all(this.#options.files.map(loadIgnoreFile));
+      this.#files = await (this.#options.load ?? loadIgnoreFiles)(this.#options.files, this.#files);
+      if (this.#closed) return;
       this.#settle();
+      this.#retryLater();
     });
     this.#reading = read;
     await read;
     void this.#resolveNames();
+  }
+
+  /** A disk that failed and works again changes nothing about a file that a watch could tell of. */
+  #retryLater(): void {
+    clearTimeout(this.#retry);
+    if ([...this.#files.values()].every(({ unread }) => unread !== "unreadable")) return;
+    this.#retry = setTimeout(() => void this.refresh(), this.#options.recheckMs ?? RECHECK_MS);
   }
 
   async #resolveNames(): Promise<void> {
@@ -134,7 +158,7 @@ export class IgnoreList implements Disposable {
 
   #namesWanted(): readonly string[] {
     const written = this.#written.flatMap((entry) => entry.kind === "name" ? [entry.name] : []);
-    return [...new Set([...written, ...this.#files.flatMap((file) => file.names)])];
+    return [...new Set([...written, ...[...this.#files.values()].flatMap((file) => file.names)])];
   }
 
   /** Makes the set anew, and tells the listeners when it is another one. */
@@ -152,7 +176,7 @@ export class IgnoreList implements Disposable {
 
   *#allPrefixes(): Iterable<Prefix> {
     for (const entry of this.#written) if (entry.kind === "prefix") yield entry.prefix;
-    for (const file of this.#files) yield* file.prefixes;
+    for (const file of this.#files.values()) yield* file.prefixes;
     for (const addresses of this.#addresses.values()) yield* addresses.map(hostPrefix);
   }
 }

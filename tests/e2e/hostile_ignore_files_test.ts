@@ -165,3 +165,24 @@ for (const [what, make] of Object.entries(NO_FILES)) {
     });
   });
 }
+
+Deno.test("C14: a directory in place of a good ignore file leaves its entries in force, and is told once", async () => {
+  await scene("10.77.0.2\n", async (s) => {
+    await becomes(s, true);
+    await Deno.remove(s.path);
+    await Deno.mkdir(s.path);
+    const complaints = (): readonly string[] =>
+      s.daemon.notices().filter((line) =>
+        line.includes("is a directory; its last 1 good entries stay in force")
+      );
+    await until("it is told", () => complaints().length > 0);
+    assert.equal(await isReported(s), false);
+    assert.equal(complaints().length, 1);
+    assert.equal((await s.daemon.cli("reload")).code, 0);
+    assert.equal(await exempt(s), true, "after a reload");
+    await Deno.remove(s.path);
+    await Deno.writeTextFile(s.path, "10.77.0.77\n");
+    await becomes(s, false);
+    assert.equal(await exempt(s, "10.77.0.77"), true);
+  });
+});

@@ -2,7 +2,7 @@
  * What `portsnare check` asks of this host; nothing here changes anything.
  * @module
  */
-import { type IgnoreFile, loadIgnoreFile } from "../../config/ignore_file.ts";
+import { type IgnoreFile, loadIgnoreFiles } from "../../config/ignore_file.ts";
 import { loadConfig, type LoadedConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { SocketTable } from "../../host/sockets.ts";
@@ -14,8 +14,8 @@ import { type EngineChoice, forecastEngine, realForecastFacts } from "./engine_f
 export interface CheckHost {
   /** Reads a configuration. */
   readonly load: (path: string) => Promise<LoadedConfig>;
-  /** Reads an ignore file. */
-  readonly ignoreFile: (path: string) => Promise<IgnoreFile>;
+  /** Reads ignore files. */
+  readonly ignoreFiles: (paths: readonly string[]) => Promise<ReadonlyMap<string, IgnoreFile>>;
   /** The text of a small file; `undefined` when it cannot be read. */
   readonly readText: (path: string) => Promise<string | undefined>;
   /** Whether a program is there, by its name or path. */
@@ -30,7 +30,7 @@ export interface CheckHost {
 export function realCheckHost(): CheckHost {
   return {
     load: (path) => loadConfig(path, { refuseSharedPlaces: true }),
-    ignoreFile: loadIgnoreFile,
+    ignoreFiles: (paths) => loadIgnoreFiles(paths),
     readText: async (path) => await Deno.readTextFile(path).catch(() => undefined),
     hasProgram,
     listeners,

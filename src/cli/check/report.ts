@@ -44,7 +44,7 @@ const LEVELS = ["error", "warning", "note"] as const;
 export async function checkConfig(path: string, host: CheckHost): Promise<CheckReport> {
   try {
     const { config, sources, warnings } = await host.load(path);
-    const ignoreFiles = await Promise.all(config.ignore.files.map(host.ignoreFile));
+    const ignoreFiles = [...(await host.ignoreFiles(config.ignore.files)).values()];
     const effect = await effectOf(config, host, { ignoreFiles });
     const findings = [
       ...warnings.map((fault) => findingOf("warning", fault)),

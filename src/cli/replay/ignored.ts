@@ -5,7 +5,7 @@
  * @module
  */
 import { parseIgnoreEntry } from "../../config/ignore_entry.ts";
-import { loadIgnoreFile } from "../../config/ignore_file.ts";
+import { loadIgnoreFiles } from "../../config/ignore_file.ts";
 import type { IgnoreConfig } from "../../config/schema.ts";
 import { PrefixSet } from "../../net/prefix.ts";
 
@@ -13,6 +13,6 @@ import { PrefixSet } from "../../net/prefix.ts";
 export async function readIgnored(config: IgnoreConfig): Promise<PrefixSet> {
   const written = config.hosts.map(parseIgnoreEntry)
     .flatMap((entry) => entry.kind === "prefix" ? [entry.prefix] : []);
-  const files = await Promise.all(config.files.map(loadIgnoreFile));
-  return new PrefixSet([...written, ...files.flatMap((file) => file.prefixes)]);
+  const files = await loadIgnoreFiles(config.files);
+  return new PrefixSet([...written, ...[...files.values()].flatMap((file) => file.prefixes)]);
 }

@@ -45,7 +45,7 @@ export function ignoreKeys(servicePort: ServicePort): Keys<IgnoreConfig> {
       form: "absolute paths of files",
       help:
         "Files with one address, prefix or host name a line, in PortSentry's syntax. Changes take effect " +
-        "at once.",
+        "at once; what a file said that cannot be read any more stands.",
       portsentry: "IGNORE_FILE, portsentry.ignore.static",
     }),
     protect: key({

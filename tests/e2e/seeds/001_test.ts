@@ -161,3 +161,22 @@ Deno.test("seed 001, C16: as installed nothing is blocked", async () => {
     assert.ok(await reaches(scanner, PUBLIC_ADDRESS, SERVICE_PORT));
   });
 });
+
+Deno.test("seed 001, C14: only an ignore file that the administrator named is missed, by the daemon and by check", async () => {
+  await besieged(async ({ machine }) => {
+    await recipe(machine);
+    // What Debian's start script would have made is not there: portsnare needs no such script.
+    assert.equal(await machine.read("/etc/portsentry/portsentry.ignore"), "");
+    const first = await machine.start();
+    assert.equal(machine.count("portsentry.ignore"), 0, machine.syslog().join("\n"));
+    assert.doesNotMatch((await machine.portsnare("check")).stdout, /no such file/);
+    assert.equal(await machine.stop(first), 0);
+    await machine.setOptions(['IGNORE_FILE="/etc/portsentry/mine"']);
+    await machine.start();
+    await machine.heard("adminalert: /etc/portsentry/mine: there is no such file");
+    assert.match(
+      (await machine.portsnare("check")).stdout,
+      /warning: \/etc\/portsentry\/mine: there is no such/,
+    );
+  });
+});

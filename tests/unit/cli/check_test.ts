@@ -12,7 +12,7 @@ function hostWith(file: unknown, parts: Partial<CheckHost> = {}): CheckHost {
   const config = configSchema(() => undefined).parse(file);
   return {
     load: () => Promise.resolve({ config, sources: ["config.toml"], warnings: [] }),
-    ignoreFile: (path) => Promise.resolve(parseIgnoreFile("", path)),
+    ignoreFiles: (paths) => Promise.resolve(new Map(paths.map((path) => [path, parseIgnoreFile("", path)]))),
     readText: () => Promise.resolve(undefined),
     hasProgram: () => Promise.resolve(true),
     listeners: () => [],
@@ -122,7 +122,8 @@ Deno.test("checkConfig names what is missing and the package that has it", async
 
 Deno.test("F4: checkConfig repeats every ignore line that does nothing", async () => {
   const report = await reportOf({ ignore: { files: ["/etc/portsentry/portsentry.ignore"] } }, {
-    ignoreFile: (path) => Promise.resolve(parseIgnoreFile("10.0.0.1\n10.0.0.300\n", path)),
+    ignoreFiles: ([path = ""]) =>
+      Promise.resolve(new Map([[path, parseIgnoreFile("10.0.0.1\n10.0.0.300\n", path)]])),
   });
   assert.deepEqual(report.findings[0], {
     level: "warning",

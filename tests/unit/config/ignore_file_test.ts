@@ -4,7 +4,8 @@ import { type Address, formatAddress, parseAddress } from "../../../src/net/addr
 import { formatPrefix, PrefixSet } from "../../../src/net/prefix.ts";
 import {
   IGNORE_LIMITS,
-  loadIgnoreFile,
+  type IgnoreFile,
+  loadIgnoreFiles,
   parseIgnoreFile,
   parseIgnoreLine,
 } from "../../../src/config/ignore_file.ts";
@@ -149,24 +150,75 @@ Deno.test("parseIgnoreFile uses a bounded number of prefixes, names and faults",
   assert.equal(garbage.faults.at(-1)?.message, "4900 more lines do nothing");
 });
 
-Deno.test("loadIgnoreFile reads at most 16 MiB, binary garbage included, and says so", async () => {
-  const path = await Deno.makeTempFile();
+async function loadOne(path: string): Promise<IgnoreFile> {
+  return (await loadIgnoreFiles([path])).get(path) ?? assert.fail(path);
+}
+
+async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
   try {
+    await body(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function messages(files: ReadonlyMap<string, IgnoreFile>): readonly string[] {
+  return [...files.values()].flatMap((file) => file.faults.map(({ message }) => message));
+}
+
+Deno.test("loadIgnoreFiles reads at most 16 MiB, binary garbage included, and says so", async () => {
+  await inDirectory(async (directory) => {
     const bytes = new Uint8Array(IGNORE_LIMITS.bytes + 100).fill(0xff);
     bytes.set(new TextEncoder().encode("10.0.0.1\n\0\x01\n"));
-    await Deno.writeFile(path, bytes);
-    const { prefixes, faults } = await loadIgnoreFile(path);
+    await Deno.writeFile(`${directory}/ignore`, bytes);
+    const { prefixes, faults } = await loadOne(`${directory}/ignore`);
     assert.deepEqual(prefixes.map(formatPrefix), ["10.0.0.1"]);
     assert.equal(faults.at(-1)?.message, "only the first 16 MiB are read");
     assert.equal(faults.length, 3);
-  } finally {
-    await Deno.remove(path);
-  }
+  });
 });
 
-Deno.test("loadIgnoreFile tells of a file that is missing or a directory as a fault of that file", async () => {
-  assert.deepEqual((await loadIgnoreFile("/nonexistent/ignore")).faults, [
+Deno.test("loadIgnoreFiles tells of a file that is missing or a directory as a fault of that file", async () => {
+  assert.deepEqual((await loadOne("/nonexistent/ignore")).faults, [
     { file: "/nonexistent/ignore", line: 0, column: 0, message: "there is no such file" },
   ]);
-  assert.equal((await loadIgnoreFile("/")).faults.length, 1);
+  assert.equal((await loadOne("/")).faults.length, 1);
+});
+
+Deno.test("loadIgnoreFiles keeps what a file said that cannot be read now, and nothing of one that is gone", async () => {
+  await inDirectory(async (directory) => {
+    const path = `${directory}/ignore`;
+    await Deno.writeTextFile(path, "10.0.0.1\nfriend.example\n10.0.0.300\n");
+    const good = await loadIgnoreFiles([path]);
+    await Deno.remove(path);
+    await Deno.mkdir(path);
+    let last = good;
+    for (const again of [1, 2]) {
+      last = await loadIgnoreFiles([path], last);
+      assert.deepEqual(last.get(path)?.prefixes.map(formatPrefix), ["10.0.0.1"], `reading ${again}`);
+      assert.deepEqual(last.get(path)?.names, ["friend.example"]);
+      assert.deepEqual(messages(last), [`${path} is a directory; its last 2 good entries stay in force`]);
+    }
+    await Deno.remove(path);
+    assert.deepEqual((await loadIgnoreFiles([path], last)).get(path)?.prefixes, []);
+  });
+});
+
+Deno.test("C14: loadIgnoreFiles misses neither portsentry.ignore nor its .static while the other is there", async () => {
+  await inDirectory(async (directory) => {
+    const paths = [`${directory}/portsentry.ignore`, `${directory}/portsentry.ignore.static`] as const;
+    assert.deepEqual(
+      [...await loadIgnoreFiles(paths)].map(([path, { faults }]) => [path, faults.length]),
+      [[paths[0], 1], [paths[1], 0]],
+      "the one that IGNORE_FILE names is missed, once",
+    );
+    for (const path of paths) {
+      await Deno.writeTextFile(path, "10.0.0.1\n");
+      assert.deepEqual(messages(await loadIgnoreFiles(paths)), [], `only ${path}`);
+      await Deno.remove(path);
+    }
+    await Deno.writeTextFile(paths[1], "10.0.0.1\n");
+    assert.equal(messages(await loadIgnoreFiles([paths[0]])).length, 1, "named alone, it is missed");
+  });
 });

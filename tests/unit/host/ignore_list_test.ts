@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { loadIgnoreFiles, parseIgnoreFile } from "../../../src/config/ignore_file.ts";
 import { IgnoreList, type IgnoreListOptions } from "../../../src/host/ignore_list.ts";
 import { type Address, parseAddress } from "../../../src/net/address.ts";
 import { formatPrefix } from "../../../src/net/prefix.ts";
@@ -111,4 +112,53 @@ Deno.test("IgnoreList takes no more than 64 addresses of a name", async () => {
     await until("the answer", () => list.prefixes().length > 0);
     assert.equal(list.prefixes().length, 64);
   }, { hosts: ["many.example"], resolve: () => Promise.resolve(many) });
+});
+
+Deno.test("C14: IgnoreList keeps the entries of a file that cannot be read, tells it once, and recovers", async () => {
+  await withList(async (list, path) => {
+    let changes = 0;
+    list.onChange(() => changes++);
+    await Deno.remove(path);
+    await Deno.mkdir(path);
+    await list.refresh();
+    await list.refresh();
+    assert.ok(list.has(address("192.0.2.1")));
+    assert.equal(changes, 1, "the fault is told once");
+    assert.match(list.faults()[0]?.message ?? "", /is a directory; its last 1 good entries stay in force/);
+    await Deno.remove(path);
+    await Deno.writeTextFile(path, "192.0.2.2\n");
+    await until("the new file", () => list.has(address("192.0.2.2")) && !list.has(address("192.0.2.1")));
+    assert.deepEqual(list.faults(), []);
+  }, { content: "192.0.2.1\n" });
+});
+
+Deno.test("IgnoreList reads a file again that it could not read, though nothing tells of a change", async () => {
+  let isBroken = true;
+  const load: typeof loadIgnoreFiles = (paths) =>
+    Promise.resolve(
+      new Map(paths.map((path) => {
+        const file = parseIgnoreFile(isBroken ? "" : "192.0.2.2\n", path);
+        return [path, isBroken ? { ...file, unread: "unreadable" } : file];
+      })),
+    );
+  await withList(async (list) => {
+    await list.refresh();
+    isBroken = false;
+    await until("it is read again", () => list.has(address("192.0.2.2")));
+  }, { load, recheckMs: 20 });
+});
+
+Deno.test("IgnoreList begins with what the list before it knew of files and names", async () => {
+  let silent = false;
+  const resolve = (): Promise<readonly Address[]> =>
+    silent ? Promise.reject(new Error("no name server")) : Promise.resolve([address("192.0.2.7")]);
+  await withList(async (before, path) => {
+    await until("the answer", () => before.has(address("192.0.2.7")));
+    silent = true;
+    await Deno.remove(path);
+    await Deno.mkdir(path);
+    using list = await IgnoreList.open({ hosts: ["monitor.example"], files: [path], resolve, before });
+    assert.ok(list.has(address("192.0.2.1")), "of the file");
+    assert.ok(list.has(address("192.0.2.7")), "of the name");
+  }, { hosts: ["monitor.example"], content: "192.0.2.1\n", resolve });
 });
