@@ -239,7 +239,7 @@ export class Bans {
 
   async #release(targets: readonly Prefix[], cause: ReleaseEvent["cause"]): Promise<readonly Change[]> {
     const { responder, clock, state, recorder, forget } = this.#parts;
-    const outcomes = await responder.release(targets);
+    const outcomes = await responder.release(targets, (target) => this.#routed(target) !== undefined);
     const changes = targets.map((target, i): Change => ({ target, outcomes: outcomes[i] ?? [] }));
     const time = clock.now();
     for (const { target, outcomes } of changes) {

@@ -41,8 +41,17 @@ export class CommandRunner {
     this.#options = options;
   }
 
-  /** Run a command with the values filled in, when its turn comes. Never rejects. */
-  async run(action: CommandAction, command: Command, values: TemplateValues): Promise<Outcome> {
+  /**
+   * Run a command with the values filled in, when its turn comes. Never rejects.
+   *
+   * @param options.wasDone Of `undo_kill_route`: whether there is known to be something to undo. Default: no.
+   */
+  async run(
+    action: CommandAction,
+    command: Command,
+    values: TemplateValues,
+    { wasDone = false }: { readonly wasDone?: boolean } = {},
+  ): Promise<Outcome> {
     const named = action === "undo_kill_route" ? "kill_route" : action;
     if (action === "kill_route") {
       const error = targetFault("kill_route", command);
@@ -61,7 +70,8 @@ export class CommandRunner {
       const { exec, timeoutSeconds } = this.#options;
       const result = await exec(commandArgv(command, values), { timeoutMs: timeoutSeconds * 1000 });
       const error = failureOf(result);
-      const nothingToUndo = wasUndone(result.stderr) || ipv4Program(detail, values) !== undefined;
+      const nothingToUndo = wasUndone(result.stderr, { command: detail, wasDone }) ||
+        ipv4Program(detail, values) !== undefined;
       const done = error === undefined || (action === "undo_kill_route" && nothingToUndo);
       return done
         ? { ok: true, action: named, detail }

@@ -105,13 +105,20 @@ export class Responder {
     });
   }
 
-  /** Take back everything that was done about these targets, and say for each what became of that. */
-  async release(targets: readonly Prefix[]): Promise<readonly (readonly Outcome[])[]> {
+  /**
+   * Take back everything that was done about these targets, and say for each what became of that.
+   *
+   * @param isRouted Whether `kill_route` is known to have worked for a target. Default: of none.
+   */
+  async release(
+    targets: readonly Prefix[],
+    isRouted: (target: Prefix) => boolean = () => false,
+  ): Promise<readonly (readonly Outcome[])[]> {
     for (const target of targets) this.#made.delete(formatPrefix(target));
     const lifted = await Promise.all([
       this.#firewall.release(targets),
       this.#releaseHostsDeny(targets),
-      this.#takeBack(targets),
+      this.#takeBack(targets, isRouted),
     ]);
     return targets.map((_, index) =>
       lifted.map((outcomes) => outcomes[index]).filter((outcome) => outcome !== undefined)
@@ -177,7 +184,10 @@ export class Responder {
   }
 
   /** `unblock_cmd` where there is one, and otherwise the opposite of `kill_route` where that is certain. */
-  async #takeBack(targets: readonly Prefix[]): Promise<readonly Outcome[]> {
+  async #takeBack(
+    targets: readonly Prefix[],
+    isRouted: (target: Prefix) => boolean,
+  ): Promise<readonly Outcome[]> {
     const { unblock_cmd, kill_route } = this.#config.actions;
     const undo = kill_route === undefined ? undefined : undoOf(kill_route);
     const command = unblock_cmd ?? undo;
@@ -189,7 +199,8 @@ export class Responder {
       for (let index = next++; index < targets.length; index = next++) {
         const target = targets[index];
         if (target === undefined) return;
-        outcomes[index] = await this.#commands.run(action, command, this.#valuesOf({ target }));
+        const values = this.#valuesOf({ target });
+        outcomes[index] = await this.#commands.run(action, command, values, { wasDone: isRouted(target) });
       }
     };
     await Promise.all(Array.from({ length: MAX_TAKING_BACK }, worker));

@@ -19,22 +19,29 @@ export function undoOf(command: Command): Command | undefined {
   return typeof command === "string" ? [program, ...undone].join(" ") : [program, ...undone];
 }
 
-/**
- * What iptables and route say when there is nothing to undo. A rule cannot lead to a chain or target that is not there:
- * where xtables-addons is missing, its rule was never made.
- */
-const NOTHING_THERE = [
-  "does a matching rule exist",
-  "No chain/target/match by that name",
-  "Chain '\\S+' does not exist",
-  "Couldn't load target",
-  "No such process",
-  "not in table",
-];
+/** What iptables, ip and route say when what was to be undone is not there. */
+const NOT_THERE =
+  /does a matching rule exist|No chain\/target\/match by that name|No such process|not in table/;
 
-/** Whether an undoing failed only because there was nothing to undo (a reboot or somebody was faster). */
-export function wasUndone(stderr: string): boolean {
-  return new RegExp(NOTHING_THERE.join("|")).test(stderr);
+/** What iptables says when it does not know a chain or target, as iptables-nft and as iptables-legacy. */
+const UNKNOWN = /Chain '(\S+)' does not exist|Couldn't load target [`'](\S+)'/;
+
+/**
+ * Whether an undoing failed only because there was nothing to undo (a reboot or somebody was faster).
+ *
+ * @param undo.command The command that failed.
+ * @param undo.wasDone Whether what it undoes is known to have been done. If so, a target that iptables does not know
+ * any more (its package was removed) says nothing about the rule that leads there: that is still in the kernel.
+ */
+export function wasUndone(
+  stderr: string,
+  { command, wasDone }: { readonly command: string; readonly wasDone: boolean },
+): boolean {
+  if (NOT_THERE.test(stderr)) return true;
+  const unknown = UNKNOWN.exec(stderr);
+  if (unknown === null) return false;
+  const name = unknown[1] ?? unknown[2];
+  return !wasDone || name !== /\s(?:-j|--jump|-g|--goto)\s+(\S+)/.exec(command)?.[1];
 }
 
 function plainWords(command: string): readonly string[] | undefined {

@@ -29,6 +29,8 @@ class Scene {
   readonly events: ScanEvent[] = [];
   readonly requests: BlockRequest[] = [];
   readonly released: string[] = [];
+  /** Those of them for which `kill_route` had worked. */
+  readonly routed: string[] = [];
   readonly forgotten: string[] = [];
   readonly bans: Bans;
   /** What the firewall answers. */
@@ -46,8 +48,9 @@ class Scene {
           await this.gate;
           return requests.map(() => [this.answer]);
         },
-        release: async (targets) => {
+        release: async (targets, isRouted = () => false) => {
           this.released.push(...targets.map(formatPrefix));
+          this.routed.push(...targets.filter(isRouted).map(formatPrefix));
           await this.gate;
           return targets.map(() => [this.answer]);
         },
@@ -159,6 +162,16 @@ Deno.test("Bans.release keeps what could not be taken back, and tries again", as
   scene.clock.seconds += 60;
   await scene.bans.expire();
   assert.deepEqual([...scene.state.active()], []);
+});
+
+Deno.test("Bans.release says for whom kill_route had worked", async () => {
+  const scene = new Scene();
+  scene.answer = { ok: true, action: "kill_route" };
+  await scene.bans.make([scanner("192.0.2.1")]);
+  scene.answer = { ok: true, action: "nftables" };
+  await scene.bans.make([scanner("192.0.2.2")]);
+  await scene.bans.release(scene.bans.targets(), "unblocked");
+  assert.deepEqual([scene.released.length, scene.routed], [2, ["192.0.2.1"]]);
 });
 
 Deno.test("Bans.restore enforces what the state holds, with the time that is left", async () => {

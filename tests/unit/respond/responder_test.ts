@@ -178,6 +178,18 @@ Deno.test("F6: Responder.release takes back firewall, hosts.deny and what kill_r
   assert.match(denied(it.path), /^ALL: 192\.0\.2\.2 : DENY$/m);
 });
 
+Deno.test("F1 F6: Responder.release does not take a rule for gone because its target is unknown now", async () => {
+  const stderr = "iptables v1.8.9 (nf_tables): Chain 'CHAOS' does not exist";
+  using it = scene(
+    { kill_route: "/sbin/iptables -I INPUT -s $TARGET$ -j CHAOS" },
+    () => Promise.resolve({ code: 2, stdout: "", stderr, timedOut: false }),
+  );
+  const [made, never] = [prefix("192.0.2.1"), prefix("192.0.2.2")];
+  const outcomes = await it.responder.release([made, never], (target) => target === made);
+  assert.match(told(outcomes[0])[1] ?? "", /^kill_route exit status 2: .*xtables-addons-common$/);
+  assert.deepEqual(told(outcomes[1]), ["nftables ok", "kill_route ok"]);
+});
+
 Deno.test("F6: Responder.release runs unblock_cmd where there is one, and only that", async () => {
   using it = scene({ kill_route: "iptables -A X -s $TARGET$", unblock_cmd: "undo $TARGET$" });
   await it.responder.block([request("192.0.2.1")]);

@@ -50,16 +50,29 @@ Deno.test("undoOf leaves alone whatever might mean more than one plain command",
 });
 
 Deno.test("wasUndone recognises that there was nothing to undo", () => {
+  const command = "/sbin/iptables -D INPUT -s 192.0.2.1 -j DROP";
   for (
     const [stderr, gone] of [
       ["iptables: Bad rule (does a matching rule exist in that chain?).", true],
       ["iptables: No chain/target/match by that name.", true],
       ["RTNETLINK answers: No such process", true],
       ["SIOCDELRT: No such process", true],
-      ["iptables v1.8.9 (nf_tables): Chain 'CHAOS' does not exist", true],
-      ["iptables v1.8.9 (legacy): Couldn't load target `CHAOS':No such file or directory", true],
+      ["iptables v1.8.9 (nf_tables): Chain 'INPUT' does not exist", true],
       ["iptables: Permission denied (you must be root)", false],
       ["", false],
     ] as const
-  ) assert.equal(wasUndone(stderr), gone, stderr);
+  ) assert.equal(wasUndone(stderr, { command, wasDone: true }), gone, stderr);
+});
+
+Deno.test("F1: wasUndone does not take a rule for gone because its target is unknown now", () => {
+  const command = "/sbin/iptables -D INPUT -s 192.0.2.1 -j CHAOS";
+  for (
+    const stderr of [
+      "iptables v1.8.9 (nf_tables): Chain 'CHAOS' does not exist",
+      "iptables v1.8.9 (legacy): Couldn't load target `CHAOS':No such file or directory",
+    ]
+  ) {
+    assert.equal(wasUndone(stderr, { command, wasDone: true }), false, stderr);
+    assert.equal(wasUndone(stderr, { command, wasDone: false }), true, `never made: ${stderr}`);
+  }
 });
