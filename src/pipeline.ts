@@ -9,9 +9,8 @@ import type { Bans } from "./bans.ts";
 import type { Contact, Frame, FrameSink } from "./capture/frame.ts";
 import type { Decision, NotEvidence } from "./detect/decision.ts";
 import type { Detector } from "./detect/detector.ts";
-import { type Address, addressKey } from "./net/address.ts";
+import { addressKey } from "./net/address.ts";
 import type { ProbeEvent } from "./record/event.ts";
-import type { Recorder } from "./record/recorder.ts";
 
 /** The stages, made by the daemon. */
 export interface Stages {
@@ -24,9 +23,7 @@ export interface Stages {
   /** Acts. */
   readonly bans: Pick<Bans, "make">;
   /** Remembers. */
-  readonly recorder: Pick<Recorder, "record">;
-  /** Names of sources for the log, where `detect.resolve_host` asks for them; answers at once with what is known. */
-  readonly nameOf?: (source: Address) => string | undefined;
+  readonly recorder: { readonly record: (events: readonly ProbeEvent[]) => unknown };
 }
 
 /** Takes what the engines see through all stages. */
@@ -59,23 +56,13 @@ export class Pipeline implements FrameSink {
     const banned = decisions.filter((decision) => decision.verdict === "block");
     quarantine?.(suspectsAmong(decisions, banned));
     void bans.make(banned);
-    recorder.record(decisions.map((decision) => this.#eventOf(decision)));
+    recorder.record(decisions.map((decision) => ({ type: "probe", time: decision.probe.time, decision })));
   }
 
   #take(finding: Decision | NotEvidence): void {
     if (finding.verdict === "not-evidence") return;
     const decision = finding.verdict === "block" ? this.#stages.confirm(finding) : finding;
     if (decision !== undefined) this.#batch.push(decision);
-  }
-
-  #eventOf(decision: Decision): ProbeEvent {
-    const hostname = this.#stages.nameOf?.(decision.probe.source);
-    return {
-      type: "probe",
-      time: decision.probe.time,
-      decision,
-      ...(hostname === undefined ? {} : { hostname }),
-    };
   }
 }
 

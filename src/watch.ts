@@ -25,6 +25,7 @@ import { TranslatedPorts } from "./host/translated_ports.ts";
 import { type Address, addressKey } from "./net/address.ts";
 import { PortSet } from "./net/ports.ts";
 import { Pipeline } from "./pipeline.ts";
+import { NamedRecorder } from "./record/named_recorder.ts";
 import type { Recorder } from "./record/recorder.ts";
 import type { NftablesBackend } from "./respond/nftables/backend.ts";
 import type { BootClock } from "./system/clock.ts";
@@ -65,6 +66,8 @@ export class Watch implements AsyncDisposable {
   readonly #served: ServedCache;
   readonly #translated: TranslatedPorts;
   readonly #detector: Detector;
+  /** Where names are asked for. */
+  readonly #named: NamedRecorder | undefined;
   readonly #engines: Engine[] = [];
   /** The ports that the raw engine's filter leaves out, as text. */
   #narrowedTo = "";
@@ -85,7 +88,7 @@ export class Watch implements AsyncDisposable {
   }
 
   private constructor(parts: WatchParts, ignore: IgnoreList) {
-    const { config, host, clock } = parts;
+    const { config, host, clock, recorder } = parts;
     this.#parts = parts;
     this.#ignore = ignore;
     this.#trap = trapOf(config);
@@ -107,6 +110,9 @@ export class Watch implements AsyncDisposable {
       onTranslated: (packet) => this.#translated.learn(packet),
     });
     this.#detector = new Detector({ config, trap: this.#trap, facts: this.#facts() });
+    this.#named = config.detect.resolve_host
+      ? new NamedRecorder({ recorder, nameOf: (source) => host.names.nameOf(source) })
+      : undefined;
   }
 
   /** The detector, for what it remembers of a source. */
@@ -234,20 +240,20 @@ export class Watch implements AsyncDisposable {
     this.#services[Symbol.dispose]();
     this.#ignore[Symbol.dispose]();
     for (const engine of this.#engines) await engine.stop();
+    this.#named?.[Symbol.dispose]();
   }
 
   #pipeline(): Pipeline {
-    const { config, bans, recorder, host, table, engine } = this.#parts;
+    const { config, bans, recorder, table, engine } = this.#parts;
     const quarantines = engine === "raw" && table !== undefined && config.block.quarantine > 0;
     return new Pipeline({
       detector: this.#detector,
       confirm: (decision) => this.#confirm(decision),
       bans,
-      recorder,
+      recorder: this.#named ?? recorder,
       ...(quarantines
         ? { quarantine: (decisions: readonly Decision[]) => this.#quarantine(table, decisions) }
         : {}),
-      ...(config.detect.resolve_host ? { nameOf: (source: Address) => host.names.known(source) } : {}),
     });
   }
 

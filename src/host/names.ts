@@ -68,14 +68,6 @@ export class Names {
     return answer;
   }
 
-  /** The name of this address if it is known already; otherwise it is asked for, and may be known the next time. */
-  known(address: Address): string | undefined {
-    const cached = this.#cache.get(addressKey(address));
-    if (cached !== undefined && cached.untilMs > this.#options.monotonicMs()) return cached.name;
-    void this.nameOf(address);
-    return undefined;
-  }
-
   /**
    * The addresses of these host names, at most 64 each. A name that could not be looked up has `undefined`, so that what
    * was known of it before can stand; one that certainly does not exist is not told from it.

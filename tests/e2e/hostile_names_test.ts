@@ -86,6 +86,34 @@ Deno.test("F22 F20: a name server that does not answer delays no block, only its
   });
 });
 
+Deno.test("C7 C9 F20: who is only observed has a name in every line, and none of a silent name server", async () => {
+  await besieged(async ({ machine, friend, scanner }) => {
+    const [named, silent] = ["10.77.0.101", "10.77.0.102"];
+    await NameServer.start(friend, { [named]: ["scanner", "example", "net"], [silent]: [] });
+    await machine.write("/etc/resolv.conf", `nameserver ${friend.ipv4}\n`);
+    await machine.sh(
+      `sed -i 's/RESOLVE_HOST = "0"/RESOLVE_HOST = "1"/; s/^TCP_PORTS=.*/TCP_PORTS="21"/' /etc/portsentry/portsentry.conf`,
+    );
+    await machine.start("-stcp");
+    for (const source of [named, silent]) await address(scanner, `${source}/24`);
+    for (const source of [silent, named, named]) await probe(scanner, source);
+    for (
+      const line of [
+        `attackalert: TCP SYN/Normal scan from host: scanner.example.net/${named} to TCP port: 21`,
+        `attackalert: TCP SYN/Normal scan from host: ${silent}/${silent} to TCP port: 21`,
+      ]
+    ) await machine.heard(line);
+    assert.equal(machine.count(`${named}/${named}`), 0);
+    const lines = (await machine.history()).trimEnd().split("\n").map((line) =>
+      line.replace(/^.* Host: /, "")
+    );
+    assert.deepEqual(lines, [
+      `scanner.example.net/${named} Port: 21 TCP Blocked`,
+      `${silent}/${silent} Port: 21 TCP Blocked`,
+    ], "who is named waits for nobody");
+  });
+});
+
 function config(format: string): string {
   return '[tcp]\nresponse = "block"\n[detect]\nscan_trigger = 0\nresolve_host = true\n' +
     `[log]\nformat = "${format}"\nburst = 100000\n`;

@@ -101,7 +101,9 @@ export const DETECT_KEYS: Keys<DetectConfig> = {
     check: boolean(),
     default: false,
     form: "true or false",
-    help: "Whether the name of a source is looked up for the log. Never delays a ban.",
+    help:
+      "Whether the name of a source is looked up for log and history. Delays a line by up to two seconds, " +
+      "and never a ban.",
     portsentry: "RESOLVE_HOST",
   }),
 };
