@@ -2,10 +2,10 @@
  * Case 2: how many of the open ports a scan still tells.
  * @module
  */
-import { type Case, only, type Report, takeTurns } from "../case.ts";
+import { type Case, type Entrant, gistOf, only, type Report, together, type Turns } from "../case.ts";
+import { figure } from "../measure/format.ts";
 import { portsLearnt } from "../measure/nmap.ts";
 import { largest, median } from "../measure/statistics.ts";
-import { figure } from "../measure/format.ts";
 import { OPEN_PORTS, Scene } from "../scene.ts";
 
 /** A way to scan. */
@@ -14,50 +14,52 @@ interface Scan {
   readonly argv: readonly string[];
   /** How many ports it asks for. */
   readonly ports: number;
+  /** How often it is run, of {@link RUNS}. */
+  readonly share: number;
+  /** Whether it mostly waits, so that many at once do not hold anybody up. */
+  readonly waits: boolean;
 }
 
-/** A polite scan waits 0.4 s between two ports: with a thousand of them one run would take seven minutes. */
-const FEW_PORTS = `1,7,11,13,15,17,19,20,21,23,25,70,79,111,119,${OPEN_PORTS.join(",")}`;
-const FEW_PORT_COUNT = 20;
-const ALL_PORTS = "1-1024,3306,8080";
-const ALL_PORT_COUNT = 1026;
+/** Five are open. The others are closed, and trapped by every contestant with its stock list of ports. */
+const PORTS = [1, 11, 15, 79, 111, 119, 143, ...OPEN_PORTS];
 /** What nmap -F asks for. */
 const COMMON_PORT_COUNT = 100;
-
 const TYPES = ["-sS", "-sT", "-sF", "-sX", "-sN"];
-/** A silent host keeps nmap busy for minutes when it asks again and again. */
+/** A silent host keeps nmap busy for minutes when it waits for a second each time, and asks again and again. */
+const PATIENCE = ["--initial-rtt-timeout", "400ms", "--max-rtt-timeout", "400ms", "--max-retries"];
 const SCANS: readonly Scan[] = [
   ...TYPES.map((type) => ({
-    name: `${type} -T4 -F`,
-    argv: [type, "-T4", "-F", "--max-retries", "1"],
-    ports: COMMON_PORT_COUNT,
+    name: `${type} -T4`,
+    argv: [type, "-T4", ...PATIENCE, "1", "-p", PORTS.join(",")],
+    ports: PORTS.length,
+    share: 1,
+    waits: false,
+  })),
+  ...TYPES.map((type) => ({
+    name: `${type} -T2`,
+    argv: [type, "-T2", ...PATIENCE, "0", "-p", PORTS.join(",")],
+    ports: PORTS.length,
+    share: 1,
+    waits: true,
   })),
   {
-    name: "-sS -T4 -p1-1024,3306,8080",
-    argv: ["-sS", "-T4", "-p", ALL_PORTS, "--max-retries", "0"],
-    ports: ALL_PORT_COUNT,
-  },
-  {
-    name: "-sS -T2, 20 ports",
-    argv: ["-sS", "-T2", "-p", FEW_PORTS, "--max-retries", "0"],
-    ports: FEW_PORT_COUNT,
+    name: "-sS -T4 -F",
+    argv: ["-sS", "-T4", "-F", "--max-retries", "1"],
+    ports: COMMON_PORT_COUNT,
+    share: 0.25,
+    waits: true,
   },
 ];
 const FORM = ["-n", "-Pn", "-oG", "-"];
+const RUNS = 20;
+const QUICK_RUNS = 4;
 const FIRST_NUMBER = 1000;
-const MANY_ROUNDS = 10;
-const MANY_RUNS = 20;
-/** So many runs of each scan are made by default. */
-const RUNS = 5;
-/** So many scans run at the same time, each from an address of its own. */
-const AT_ONCE = 10;
+/** So many scans run at the same time, over all contestants. */
+const AT_ONCE = { busy: 20, waiting: 60 } as const;
 const SECONDS = 120;
-const SPARE_SECONDS = 30;
-/** What timeout(1) leaves with. */
-const TIMED_OUT = 124;
 
-/** What each run of a scan learnt, by the scan's name and the family. */
-type Learnt = ReadonlyMap<string, readonly number[]>;
+/** What each run of a scan learnt, by {@link keyOf}. */
+type Learnt = Map<string, number[]>;
 
 /** See {@link Case}. */
 export const exposure: Case = {
@@ -67,71 +69,75 @@ export const exposure: Case = {
     `How many of five open ports (${
       OPEN_PORTS.join(", ")
     }) nmap tells from closed ones: median, in brackets the worst, ` +
-    "and of how many runs, each from an address that was not seen before. nmap asks for well-known ports first, in an " +
-    "order that it draws anew each time; what it asks before its first closed port is answered whatever anybody does.",
-  async run(field, { rounds, quick }): Promise<Report> {
-    const turns = await takeTurns(only(field, "no detector", "PortSentry", "portsnare"), {
-      // Each turn is many runs already.
-      rounds: 1,
-      measure: (scene) => scans(scene, { runs: quick ? 2 : rounds >= MANY_ROUNDS ? MANY_RUNS : RUNS, quick }),
-    });
-    const keys = SCANS.flatMap(({ name }) => ([4, 6] as const).map((family) => keyOf(name, family)));
-    const rows = keys.map((key) => [
-      key,
-      ...turns.map(({ results }) => {
-        const all = results.flatMap((result) => result.get(key) ?? []);
-        return `${figure(median(all))} (${figure(largest(all))}), ${all.length}`;
-      }),
-    ]);
+    `and of how many runs, each from an address that was not seen before. It asks for these and ${
+      PORTS.length - OPEN_PORTS.length
+    } closed ports, with -F for its ${COMMON_PORT_COUNT} most common ones, in an order that it draws anew each time, ` +
+    "well-known ones first; what it asks before its first closed port is answered whatever anybody does. All contestants are up at the same " +
+    "time, each on hosts of its own, and are scanned in turn.",
+  async run(field, { quick }): Promise<Report> {
+    const entrants = only(field, "no detector", "PortSentry", "portsnare")
+      .filter(({ name }) => !name.includes("trigger"));
+    const turns = await together(entrants, (up) => scanned(up, quick ? QUICK_RUNS : RUNS));
+    const keys = SCANS.flatMap((scan) => ([4, 6] as const).map((family) => keyOf(scan, family)));
+    const cell = (results: readonly Learnt[], key: string): string => {
+      const all = results.flatMap((result) => result.get(key) ?? []);
+      return `${figure(median(all))} (${figure(largest(all))}), ${all.length}`;
+    };
     return {
-      tables: [{ head: ["nmap", ...turns.map(({ contestant }) => contestant.name)], rows }],
-      notes: [
-        `A run that takes more than ${SECONDS} s is left out. With \`--rounds ${MANY_ROUNDS}\` or more there are ${MANY_RUNS} runs.`,
-      ],
+      tables: [{
+        head: ["nmap", ...turns.map(({ contestant }) => contestant.name)],
+        rows: keys.map((key) => [key, ...turns.map(({ results }) => cell(results, key))]),
+      }],
+      notes: [],
+      gist: ["-sS -T4, IPv4", "-sT -T2, IPv6"].map((key) =>
+        gistOf(`of five open ports, told by nmap ${key}: median (worst)`, turns, (results) => {
+          return cell(results, key).replace(/,.*/, "");
+        })
+      ),
     };
   },
 };
 
-function keyOf(name: string, family: 4 | 6): string {
+function keyOf({ name }: Scan, family: 4 | 6): string {
   return `${name}, IPv${family}`;
 }
 
-async function scans(
-  scene: Scene,
-  { runs, quick }: { readonly runs: number; readonly quick: boolean },
-): Promise<Learnt> {
-  const learnt = new Map<string, number[]>();
+async function scanned(entrants: readonly Entrant[], runs: number): Promise<readonly Turns<Learnt>[]> {
+  const learnt = entrants.map((entrant) => ({ ...entrant, learnt: new Map<string, number[]>() }));
   const waiting: (() => Promise<void>)[] = [];
+  const busy: (() => Promise<void>)[] = [];
   let number = FIRST_NUMBER;
-  for (const scan of quick ? SCANS.slice(0, 1) : SCANS) {
-    for (const family of [4, 6] as const) {
-      const found: number[] = [];
-      learnt.set(keyOf(scan.name, family), found);
-      for (let run = 0; run < runs; run++) {
+  for (let run = 0; run < runs; run++) {
+    for (const scan of SCANS.filter(({ share }) => run < runs * share)) {
+      for (const family of [4, 6] as const) {
         const source = Scene.address(number++, family);
-        waiting.push(async () => {
-          const ports = await oneScan(scene, scan, source);
-          if (ports !== undefined) found.push(ports);
-        });
+        for (const { scene, learnt: found } of learnt) {
+          (scan.waits ? waiting : busy).push(async () => {
+            const ports = await oneScan(scene, scan, source);
+            found.set(keyOf(scan, family), [...found.get(keyOf(scan, family)) ?? [], ports]);
+          });
+        }
       }
     }
   }
-  const workers = Array.from({ length: AT_ONCE }, async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next();
-  });
-  await Promise.all(workers);
-  return learnt;
+  console.error(`  ${busy.length + waiting.length} scans`);
+  await Promise.all([inTurn(busy, AT_ONCE.busy), inTurn(waiting, AT_ONCE.waiting)]);
+  return learnt.map(({ contestant, learnt: found }) => ({ contestant, results: [found] }));
 }
 
-async function oneScan(scene: Scene, scan: Scan, source: string): Promise<number | undefined> {
-  const { server, scanner } = scene;
+/** Do all of it, so many at once. */
+async function inTurn(jobs: (() => Promise<void>)[], atOnce: number): Promise<void> {
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    for (let next = jobs.shift(); next !== undefined; next = jobs.shift()) await next();
+  }));
+}
+
+async function oneScan({ server, scanner }: Scene, scan: Scan, source: string): Promise<number> {
   const to = source.includes(":") ? ["-6", server.ipv6] : [server.ipv4];
+  // With -sT it warns that it can only bind to this address, not forge it: that is what it is to do.
   const argv = ["nmap", ...scan.argv, ...FORM, "-S", source, "-e", scanner.interface, ...to];
-  // Whoever needs longer than that prints nothing, and is left out: what it would have learnt is not known.
-  const { code, stdout, stderr } = await scanner.run(["timeout", String(SECONDS), ...argv], {
-    seconds: SECONDS + SPARE_SECONDS,
+  return portsLearnt(await scanner.out(argv, { seconds: SECONDS }), {
+    open: OPEN_PORTS,
+    scanned: scan.ports,
   });
-  if (code === TIMED_OUT) return undefined;
-  if (code !== 0) throw new Error(`${argv.join(" ")}: exit ${code}: ${stderr}`);
-  return portsLearnt(stdout, { open: OPEN_PORTS, scanned: scan.ports });
 }

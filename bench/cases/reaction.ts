@@ -2,13 +2,24 @@
  * Case 1: how long a scanner is still answered after its first trapped packet.
  * @module
  */
-import { type Case, type Effort, only, reference, type Report, takeTurns } from "../case.ts";
+import {
+  type Case,
+  type Effort,
+  gistOf,
+  type Goal,
+  only,
+  ratioGoal,
+  reference,
+  type Report,
+  takeTurns,
+  type Turns,
+} from "../case.ts";
 import type { Contestant } from "../contestants/contestant.ts";
 import { figure, type Table, times } from "../measure/format.ts";
 import { largest, median, ratio } from "../measure/statistics.ts";
 import { OPEN_PORTS, Scene, TRAP_PORTS } from "../scene.ts";
 import { captureOn } from "../traffic/capture.ts";
-import { send } from "../traffic/job.ts";
+import { sendEach } from "../traffic/job.ts";
 import { openingPackets, type Reaction, reactionOf } from "../traffic/reaction.ts";
 
 const [OPEN_PORT = 80] = OPEN_PORTS.slice(1);
@@ -34,17 +45,15 @@ export const reaction: Case = {
       rounds: effort.rounds,
       measure: (scene) => trials(scene, effort),
     });
-    const silent = (family: 4 | 6) => (results: readonly Trials[]) =>
-      median(results.flatMap((result) => result[family].flatMap(({ silentAfterMs }) => silentAfterMs ?? [])));
     const [old4, old6] = ([4, 6] as const).map((family) =>
-      reference(turns, { name: "PortSentry 1.2", of: silent(family) })
+      reference(turns, { name: "PortSentry 1.2", of: (results) => silentMs(results, family) })
     );
     const rows = turns.flatMap(({ contestant, results }) =>
       ([4, 6] as const).map((family) =>
         row(contestant, {
           family,
           all: results.flatMap((result) => result[family]),
-          silentMs: silent(family)(results),
+          silentMs: silentMs(results, family),
           reference: family === 4 ? old4 : old6,
         })
       )
@@ -57,9 +66,53 @@ export const reaction: Case = {
         `The beat is the resolution: silence after ${BEAT_MS} ms or less means that no packet after the first was answered. ` +
         "The ratio is to PortSentry 1.2.",
       ],
+      goals: goals(turns, old4),
+      gist: ([4, 6] as const).map((family) =>
+        gistOf(`packets answered after the first trapped one, IPv${family}`, turns, (results) => {
+          const all = results.flatMap((result) => result[family]);
+          return all.some(({ silentAfterMs }) => silentAfterMs === undefined)
+            ? "never silenced"
+            : figure(median(all.map(({ answered }) => answered)));
+        })
+      ),
     };
   },
 };
+
+function silentMs(results: readonly Trials[], family: 4 | 6): number | undefined {
+  return median(
+    results.flatMap((result) => result[family].flatMap(({ silentAfterMs }) => silentAfterMs ?? [])),
+  );
+}
+
+function goals(turns: readonly Turns<Trials>[], old4: number | undefined): readonly Goal[] {
+  const of = (name: string) => turns.find(({ contestant }) => contestant.name === name)?.results ?? [];
+  const [kernel, raw] = [of("portsnare kernel"), of("portsnare raw")];
+  const answered = kernel.flatMap((result) => [...result[4], ...result[6]]).map((it) => it.answered);
+  return [
+    ...kernel.length === 0 ? [] : [{
+      what: "Reaction, kernel engine",
+      goal: "no packet answered after the first trapped one",
+      measured: `${figure(largest(answered))} at most, in ${answered.length} trials`,
+      reached: largest(answered) === 0,
+      limit: `${
+        answered.filter((count) => count > 0).length
+      } of ${answered.length} trials were answered once more.`,
+    }],
+    ...ratioGoal({
+      what: "Reaction, raw engine",
+      atMost: 0.2,
+      of: "PortSentry 1.2",
+      measured: ratio(silentMs(raw, 4), old4),
+      limit:
+        `Of its ${figure(silentMs(raw, 4), "ms")}, ${
+          figure(silentMs(kernel, 4), "ms")
+        } pass with the kernel engine ` +
+        "too, which drops the second packet: that is how far apart the sender's packets are on this machine. The rest is " +
+        "the wake-up of the process, its judgement, and the kernel's answer to the ban.",
+    }),
+  ];
+}
 
 function row(
   contestant: Contestant,
@@ -87,10 +140,12 @@ function row(
 async function trials(scene: Scene, effort: Effort): Promise<Trials> {
   const numbers = Array.from({ length: effort.quick ? 2 : TRIALS }, (_, trial) => FIRST_NUMBER + trial);
   await using capture = await captureOn(scene.scanner, "tcp");
-  for (const family of [4, 6] as const) {
-    for (const number of numbers) {
-      await send(scene.scanner, {
-        kind: "beat",
+  const families = [4, 6] as const;
+  await sendEach(
+    scene.scanner,
+    families.flatMap((family) =>
+      numbers.map((number) => ({
+        kind: "beat" as const,
         source: Scene.address(number, family),
         dest: family === 4 ? scene.server.ipv4 : scene.server.ipv6,
         openPort: OPEN_PORT,
@@ -98,9 +153,9 @@ async function trials(scene: Scene, effort: Effort): Promise<Trials> {
         beats: BEATS,
         trappedAfter: TRAPPED_AFTER,
         trapPorts: TRAP_PORTS,
-      });
-    }
-  }
+      }))
+    ),
+  );
   const packets = await openingPackets(await capture.finish());
   const found = (family: 4 | 6): readonly Reaction[] =>
     numbers.map((number) =>

@@ -10,11 +10,14 @@ import { clearFirewall, type Contestant, Processes, type Running } from "./conte
 
 const EXECUTABLE = new URL("../../dist/portsnare", import.meta.url).pathname;
 
+/** Sections of the configuration, their keys, their values. */
+type Sections = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
 /** What is changed of the default configuration, besides `response = "block"` and where the files are. */
 export interface PortsnareOptions {
   readonly engine: "kernel" | "raw";
-  /** Default: the default. */
-  readonly scanTrigger?: number;
+  /** Anything else that a case wants otherwise; not the section `log`. */
+  readonly changes?: Sections;
 }
 
 /** The parts of the daemon's status that are read here. */
@@ -23,18 +26,18 @@ interface Status {
   readonly bans: { readonly active: number };
 }
 
-/** portsnare with one of its engines. */
-export function portsnare({ engine, scanTrigger }: PortsnareOptions): Contestant {
-  const trigger = scanTrigger === undefined ? "" : `, trigger ${scanTrigger}`;
+/** portsnare with one of its engines. `remark`: what its name in the tables says about the changes. */
+export function portsnare(
+  { remark, ...options }: PortsnareOptions & { readonly remark?: string },
+): Contestant {
   return {
-    name: `portsnare ${engine}${trigger}`,
+    name: [`portsnare ${options.engine}`, ...remark === undefined ? [] : [remark]].join(", "),
     version: () => Promise.resolve(`${VERSION} (${program()[0] === EXECUTABLE ? "executable" : "sources"})`),
     diskBytes: async () => program()[0] === EXECUTABLE ? (await Deno.stat(EXECUTABLE)).size : undefined,
     start: async (host) =>
       await startPortsnare(host, {
-        engine,
+        ...options,
         directory: await Deno.makeTempDir({ prefix: "portsnare-bench-" }),
-        ...(scanTrigger === undefined ? {} : { scanTrigger }),
       }),
   };
 }
@@ -42,13 +45,10 @@ export function portsnare({ engine, scanTrigger }: PortsnareOptions): Contestant
 /** Start it with its files in this directory, which is removed with it. */
 export async function startPortsnare(
   host: Host,
-  { engine, scanTrigger, directory }: PortsnareOptions & { readonly directory: string },
+  { directory, ...options }: PortsnareOptions & { readonly directory: string },
 ): Promise<Running> {
   const config = `${directory}/config.toml`;
-  await Deno.writeTextFile(
-    config,
-    configOf(directory, { engine, ...scanTrigger === undefined ? {} : { scanTrigger } }),
-  );
+  await Deno.writeTextFile(config, configOf(directory, options));
   const processes = new Processes(host);
   await processes.launch({
     argv: [...program(), "run", "-c", config],
@@ -81,11 +81,13 @@ export function program(): readonly string[] {
   }
 }
 
-function configOf(directory: string, { engine, scanTrigger }: PortsnareOptions): string {
+function configOf(directory: string, { engine, changes = {} }: PortsnareOptions): string {
+  const { detect = {}, ...others } = changes;
   return configText(directory, {
     tcp: { response: "block" },
     udp: { response: "block" },
-    detect: { engine, ...scanTrigger === undefined ? {} : { scan_trigger: scanTrigger } },
+    detect: { engine, ...detect },
+    ...others,
     // As it is under systemd.
     log: { format: "text", target: "stdout", level: "notice", burst: 20 },
   });

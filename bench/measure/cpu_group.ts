@@ -4,6 +4,9 @@
  * @module
  */
 
+/** Environment: what the names of all groups begin with, so that whoever set it can find those that were left. */
+export const GROUP_NAME_VARIABLE = "PORTSNARE_BENCH_GROUPS";
+
 /** Where the groups of both versions of the kernel's interface are. */
 const HIERARCHIES = [
   { root: "/sys/fs/cgroup/cpuacct", file: "cpuacct.usage", seconds: (text: string) => Number(text) / 1e9 },
@@ -29,15 +32,13 @@ export class CpuGroup implements Disposable {
 
   /** Make a group in whichever hierarchy this machine has. */
   static create(): CpuGroup {
+    const name = Deno.env.get(GROUP_NAME_VARIABLE) ?? `portsnare-bench-${Deno.pid}`;
     for (const hierarchy of HIERARCHIES) {
-      const path = `${hierarchy.root}/portsnare-bench-${Deno.pid}-${CpuGroup.#count++}`;
-      try {
-        Deno.mkdirSync(path);
-        Deno.statSync(`${path}/${hierarchy.file}`);
-        return new CpuGroup(path, hierarchy);
-      } catch {
-        // The other version, perhaps; there is no third.
-      }
+      // Of a directory that is no hierarchy, this file is missing: then it is the other version.
+      if (!exists(`${hierarchy.root}/cgroup.procs`)) continue;
+      const path = `${hierarchy.root}/${name}-${CpuGroup.#count++}`;
+      Deno.mkdirSync(path);
+      return new CpuGroup(path, hierarchy);
     }
     throw new Error(
       "No control group can be made here (cpuacct or version 2): processor time cannot be measured",
@@ -69,6 +70,24 @@ export class CpuGroup implements Disposable {
   /** Remove the group. */
   [Symbol.dispose](): void {
     Deno.removeSync(this.#path);
+  }
+}
+
+/** The groups that are there with names that begin so. */
+export function groupsNamed(name: string): readonly string[] {
+  return HIERARCHIES.filter(({ root }) => exists(root)).flatMap(({ root }) =>
+    [...Deno.readDirSync(root)].filter((entry) => entry.name.startsWith(`${name}-`))
+      .map((entry) => `${root}/${entry.name}`)
+  );
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

@@ -49,13 +49,23 @@ export type Job =
 /** What was sent. */
 export interface Sent {
   readonly packets: number;
-  readonly seconds: number;
+  /** When the first packet was about to go, in milliseconds since the epoch. */
+  readonly begunMs: number;
+  /** When the last packet was out. */
+  readonly endedMs: number;
 }
 
 /** Send from this host, and wait until all of it is sent. */
 export async function send(host: Host, job: Job): Promise<Sent> {
+  const [sent] = await sendEach(host, [job]);
+  if (sent === undefined) throw new Error("The sender did not say what it sent");
+  return sent;
+}
+
+/** The same for one job after the other, with a pause in between, so that each is over before the next begins. */
+export async function sendEach(host: Host, jobs: readonly Job[]): Promise<readonly Sent[]> {
   const script = new URL("./send.ts", import.meta.url).pathname;
-  const argv = [DENO, "run", "-A", "--cached-only", script, JSON.stringify(job)];
+  const argv = [DENO, "run", "-A", "--cached-only", script, JSON.stringify(jobs)];
   // Printed by send.ts, which is typed.
-  return JSON.parse(await host.out(argv, { seconds: 180 })) as Sent;
+  return JSON.parse(await host.out(argv, { seconds: 180 })) as readonly Sent[];
 }

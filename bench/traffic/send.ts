@@ -1,6 +1,6 @@
 /**
- * Sends the traffic of one case and prints what it sent: `deno run -A send.ts JOB`, with the job as JSON. A process of its
- * own, because it keeps its beat by waiting busily.
+ * Sends the traffic of one case and prints what it sent: `deno run -A send.ts JOBS`, with the list of jobs as JSON. A
+ * process of its own, because it keeps its beat by waiting busily.
  * @module
  */
 import { libc } from "../../tests/lab/libc.ts";
@@ -13,6 +13,8 @@ const SOCK_RAW = 3;
 const IPPROTO_RAW = 255;
 const SOURCE_PORT_FIRST = 10_000;
 const SOURCE_PORTS = 50_000;
+/** Between two jobs: longer than any detector needs to deal with one scanner. */
+const PAUSE_MS = 150;
 /** Between two looks at the clock in a flood. */
 const FLOOD_BURST = 64;
 
@@ -95,7 +97,7 @@ function flood(sender: Sender, job: Extract<Job, { kind: "flood" }>): void {
 
 function run(job: Job): Sent {
   using sender = new Sender(job.source, job.dest);
-  const begin = performance.now();
+  const begunMs = Date.now();
   switch (job.kind) {
     case "beat":
       beat(sender, job);
@@ -107,9 +109,14 @@ function run(job: Job): Sent {
       flood(sender, job);
       break;
   }
-  return { packets: sender.sent, seconds: (performance.now() - begin) / 1000 };
+  return { packets: sender.sent, begunMs, endedMs: Date.now() };
 }
 
-// Written by job.ts's own `send`, which is typed.
-const job = JSON.parse(Deno.args[0] ?? "") as Job;
-console.log(JSON.stringify(run(job)));
+// Written by job.ts's own `sendEach`, which is typed.
+const jobs = JSON.parse(Deno.args[0] ?? "") as readonly Job[];
+const sent: Sent[] = [];
+for (const job of jobs) {
+  if (sent.length > 0) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  sent.push(run(job));
+}
+console.log(JSON.stringify(sent));
