@@ -167,7 +167,7 @@ export class Watch implements AsyncDisposable {
     if (tcp.size + udp.size + sctp.size > 0 || icmp) {
       this.#engines.push(
         engine === "kernel" && table !== undefined
-          ? new KernelEngine({ sink, trapped: () => table.counters().trapped + table.counters().held })
+          ? new KernelEngine({ sink, trapped: () => trappedBy(table) })
           : new RawEngine({ sink, trap: this.trap(), ephemeral: host.ephemeralPorts() }),
       );
     }
@@ -259,13 +259,15 @@ export class Watch implements AsyncDisposable {
 
   /**
    * ACK-type packets open nothing and may be stray ones of a connection that was: nobody is held up for them. Nor for a
-   * contact of mode connect: who is held up reaches no further trap, so that a quick scan would never be one.
+   * contact of mode connect: who is held up reaches no further trap, so that a quick scan would never be one. Nor for who
+   * turned out to be logged in later in the same batch.
    */
   #quarantine(table: NftablesBackend, decisions: readonly Decision[]): void {
-    const { config } = this.#parts;
+    const { config, host } = this.#parts;
     const sources = decisions
       .filter(({ probe }) => responseTo(config, probe.protocol) === "block" && !UNHELD.includes(probe.scan))
-      .map(({ probe }) => probe.source);
+      .map(({ probe }) => probe.source)
+      .filter((source) => host.protected.reasonFor(source) === undefined);
     if (sources.length > 0) table.quarantine(sources);
   }
 
@@ -346,4 +348,9 @@ export class Watch implements AsyncDisposable {
       }
     }
   }
+}
+
+function trappedBy(table: NftablesBackend): number {
+  const { trapped, held } = table.counters();
+  return trapped + held;
 }

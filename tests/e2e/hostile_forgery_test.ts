@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { reaches, serve } from "../lab/clients.ts";
 import { Daemon } from "../lab/daemon.ts";
 import { type Host, Lab, until } from "../lab/lab.ts";
+import { openSession } from "../lab/session.ts";
 import { bannedByDaemon, bannedInKernel, banOf, BLOCKING, forge, scan, statusOf } from "../lab/siege.ts";
 
 const PORTS = Array.from({ length: 40 }, (_, index) => 500 + index);
@@ -23,7 +24,8 @@ for (const engine of ["kernel", "raw"]) {
     await using _names = await nameServers(target, [resolver.ipv4, resolver.ipv6]);
     await serve(target, 22, 80);
     await using daemon = await Daemon.start(target, { config: { ...BLOCKING, detect: { engine } } });
-    using session = await openSession(admin, target);
+    using session = await openSession(admin, { address: target.ipv4, port: 22 });
+    assert.ok(await session.echoes(), "the session does not work to begin with");
     await until(
       "the admin is known",
       async () => (await statusOf(daemon)).protected.some(({ address }) => address === admin.ipv4),
@@ -158,33 +160,6 @@ Deno.test("martian sources (multicast, broadcast, unspecified, loopback, the hos
   assert.deepEqual(await bannedInKernel(target), [attacker.ipv4]);
   assert.deepEqual(await bannedByDaemon(daemon), [attacker.ipv4]);
 });
-
-/** An HTTP connection to the target's port 22 that stays open. */
-interface Session extends Disposable {
-  /** Whether a request on it is still answered. */
-  echoes(): Promise<boolean>;
-}
-
-async function openSession(admin: Host, target: Host): Promise<Session> {
-  const connection = admin.inside(() => connectLater(target.ipv4));
-  const open = await connection;
-  const reader = open.readable.getReader();
-  const echoes = async (): Promise<boolean> => {
-    await open.write(new TextEncoder().encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-    const answer = await Promise.race([
-      reader.read(),
-      new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 3000)),
-    ]);
-    return answer?.value !== undefined;
-  };
-  assert.ok(await echoes(), "the session does not work to begin with");
-  return { echoes, [Symbol.dispose]: () => void reader.cancel().catch(() => {}) };
-}
-
-/** The socket is made at the call, in the host where that happens. */
-function connectLater(hostname: string): Promise<Deno.TcpConn> {
-  return Deno.connect({ hostname, port: 22 });
-}
 
 async function nameServers(host: Host, addresses: readonly string[]): Promise<AsyncDisposable> {
   const directory = `${NETNS}/${host.namespace}`;

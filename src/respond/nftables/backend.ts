@@ -15,6 +15,7 @@ import { type Exec, failureOf } from "../../system/exec.ts";
 import type { Backend, BackendHealth, Ban, Outcome } from "../backend.ts";
 import { DaemonSets } from "./daemon_sets.ts";
 import { NetBans } from "./net_bans.ts";
+import type { SetElement } from "./element.ts";
 import { settleEach } from "./outcome.ts";
 import type { RulesetPlan } from "./plan.ts";
 import { buildRuleset, changedSets } from "./ruleset.ts";
@@ -94,7 +95,7 @@ export class NftablesBackend implements Backend, Disposable {
       nets: (some) => this.#nets.put(some),
       hosts: (some, family) => {
         const elements = some.map(({ target, seconds }) => ({
-          key: addressToBytes(target.address),
+          ...keyOf(target.address),
           ...(seconds === undefined ? {} : { timeoutMs: seconds * 1000 }),
         }));
         return some.every((ban) => ban.isAbsent === true)
@@ -109,8 +110,8 @@ export class NftablesBackend implements Backend, Disposable {
     return Promise.resolve(settleEach(targets, (target) => target, {
       nets: (some) => this.#nets.remove(some),
       hosts: (some, family) => {
-        const keys = some.map((target) => ({ key: addressToBytes(target.address) }));
-        for (const set of this.#temporarySets(family)) this.#elements.remove(set, keys);
+        const keys = some.map((target) => keyOf(target.address));
+        this.#letGo(family, keys);
         return this.#elements.remove(`banned${family}`, keys);
       },
     }));
@@ -153,8 +154,7 @@ export class NftablesBackend implements Backend, Disposable {
   quarantine(addresses: readonly Address[]): number {
     if (this.#plan.quarantineSeconds === 0) return 0;
     return FAMILIES.map((family) => {
-      const keys = addresses.filter((address) => familyOf(address) === family)
-        .map((address) => ({ key: addressToBytes(address) }));
+      const keys = addresses.filter((address) => familyOf(address) === family).map(keyOf);
       return this.#elements.put(`quarantined${family}`, keys).filter((error) => error !== undefined).length;
     }).reduce((sum, refused) => sum + refused, 0);
   }
@@ -164,9 +164,15 @@ export class NftablesBackend implements Backend, Disposable {
     this.#sets.setIgnored(prefixes);
   }
 
-  /** Reported, never banned: these and no others. */
+  /**
+   * Reported, never banned or held: these and no others. Whom the kernel has seized or quarantined already, because it
+   * did not know better then, is free at once, and stays so when the protection ends.
+   */
   setProtected(addresses: readonly Address[]): void {
-    this.#sets.setProtected(addresses);
+    const added = this.#sets.setProtected(addresses);
+    for (const family of FAMILIES) {
+      this.#letGo(family, added.filter((address) => familyOf(address) === family).map(keyOf));
+    }
   }
 
   /** The ports that are no trap now: these and no others. */
@@ -254,9 +260,13 @@ export class NftablesBackend implements Backend, Disposable {
     );
   }
 
-  #temporarySets(family: Family): readonly string[] {
+  /** Out of the sets that the kernel fills by itself. What is lost when the table is not there, was not held. */
+  #letGo(family: Family, elements: readonly SetElement[]): void {
+    if (elements.length === 0) return;
     const names = [`seized${family}`, `quarantined${family}`];
-    return setsOf(this.#plan).map((set) => set.name).filter((name) => names.includes(name));
+    for (const { name } of setsOf(this.#plan)) {
+      if (names.includes(name)) this.#elements.remove(name, elements);
+    }
   }
 
   /** What the kernel refuses here, it refuses for a reason that somebody at the terminal can do something about. */
@@ -275,4 +285,8 @@ export class NftablesBackend implements Backend, Disposable {
       });
     }
   }
+}
+
+function keyOf(address: Address): SetElement {
+  return { key: addressToBytes(address) };
 }

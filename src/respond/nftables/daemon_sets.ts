@@ -85,15 +85,19 @@ export class DaemonSets {
     }
   }
 
-  /** Reported, never banned. */
-  setProtected(addresses: readonly Address[]): void {
-    for (const family of FAMILIES) {
-      const texts = new Map(
+  /** Reported, never banned. @returns Those that were not protected before. */
+  setProtected(addresses: readonly Address[]): readonly Address[] {
+    return FAMILIES.flatMap((family) => {
+      const name = `protected${family}`;
+      const before = new Set(this.#lists.get(name)?.texts);
+      const now = new Map(
         addresses.filter((address) => familyOf(address) === family)
-          .map((address) => [formatAddress(address), { key: addressToBytes(address) }]),
+          .map((address) => [formatAddress(address), address]),
       );
-      this.#setList(`protected${family}`, { texts: [...texts.keys()], elements: [...texts.values()] });
-    }
+      const elements = [...now.values()].map((address) => ({ key: addressToBytes(address) }));
+      this.#setList(name, { texts: [...now.keys()], elements });
+      return [...now].filter(([text]) => !before.has(text)).map(([, address]) => address);
+    });
   }
 
   /** The ports that are no trap now: these and no others. */

@@ -73,7 +73,9 @@ function forwardChain(): Chain {
     name: "forward",
     comment: "the quarantine, for what this host sends on to others",
     hook: { name: "forward", priority: FORWARD_PRIORITY },
-    rules: [...both("ADDR saddr @quarantined# goto held_forward")],
+    rules: both(
+      "ADDR saddr @quarantined# ADDR saddr != @ignored# ADDR saddr != @protected# goto held_forward",
+    ),
   };
 }
 

@@ -115,14 +115,15 @@ function chainText({ name, comment, hook, rules }: Chain): string {
 /** Nothing but the look-ups is done for a packet that is not from a banned source. */
 function guardChain(plan: RulesetPlan): Chain {
   const drop = `iif != "lo" counter name ${COUNTERS.blocked} drop`;
+  const exempt = "ADDR saddr != @ignored# ADDR saddr != @protected#";
   return {
     name: "guard",
     comment: "what comes from banned sources goes no further, to this host or through it",
     hook: { name: "prerouting", priority: GUARD_PRIORITY },
     rules: [
       ...both(`ADDR saddr @banned# ADDR saddr != @ignored# ${drop}`),
-      ...(seizes(plan, "ban") ? both(`ADDR saddr @seized# ${drop}`) : []),
-      ...both(`ADDR saddr @banned_net# ADDR saddr != @ignored# ADDR saddr != @protected# ${drop}`),
+      ...(seizes(plan, "ban") ? both(`ADDR saddr @seized# ${exempt} ${drop}`) : []),
+      ...both(`ADDR saddr @banned_net# ${exempt} ${drop}`),
     ],
   };
 }
@@ -138,7 +139,9 @@ function trapChain(plan: RulesetPlan): Chain {
       'meta pkttype != host accept comment "broadcast and multicast are aimed at nobody"',
       'frag frag-off != 0 accept comment "later fragments carry no ports"',
       ...both('ADDR saddr @ignored# accept comment "never reported"'),
-      ...(plan.quarantineSeconds > 0 ? both("ADDR saddr @quarantined# jump quarantine") : []),
+      ...(plan.quarantineSeconds > 0
+        ? both("ADDR saddr @quarantined# ADDR saddr != @protected# jump quarantine")
+        : []),
       ...(plan.trap === undefined ? [] : dispatchRules(plan.trap)),
     ],
   };

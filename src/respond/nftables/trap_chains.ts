@@ -121,17 +121,19 @@ function askedChain(ports: PortSet): Chain {
 
 /**
  * What is done to the source. At each bound nothing is added and the packet has been reported all the same: the source
- * is caught at its next probe. The set updates stand last in their rules because a full set ends the rule.
+ * is caught at its next probe. A full set ends its rule, so that what follows a set update is for those who got in.
  */
 function seizeChain(plan: RulesetPlan): Chain {
+  const unseized = `counter name ${COUNTERS.unseized} accept`;
   const slow = `limit rate over ${plan.rate}/second burst ${plan.rate} packets ` +
-    `counter name ${COUNTERS.unseized} accept comment "block.rate: not more sources a second"`;
+    `${unseized} comment "block.rate: not more sources a second"`;
+  const full = `${unseized} comment "block.max_active: not more sources at once"`;
   const spare = both('ADDR saddr @protected# accept comment "reported, never held"');
   if (seizes(plan, "ban")) {
     return {
       name: "seize",
       comment: "the first probe bans; the daemon confirms it or it runs out",
-      rules: [...spare, slow, ...both("add @seized# { ADDR saddr }")],
+      rules: [...spare, slow, ...both("add @seized# { ADDR saddr } accept"), full],
     };
   }
   return {
@@ -144,7 +146,8 @@ function seizeChain(plan: RulesetPlan): Chain {
       ),
       slow,
       ...both(`update @repeat# { ${REPEAT_KEY} }`),
-      ...both("add @quarantined# { ADDR saddr }"),
+      ...both("add @quarantined# { ADDR saddr } accept"),
+      full,
     ],
   };
 }
