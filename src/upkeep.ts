@@ -15,6 +15,7 @@ import { eventOfBan } from "./record/state/ban.ts";
 import type { State } from "./record/state/state.ts";
 import { reroute } from "./reroute.ts";
 import type { Outcome } from "./respond/backend.ts";
+import { SeizureBounds } from "./respond/nftables/seizure_bounds.ts";
 import type { Responder } from "./respond/responder.ts";
 import type { BootClock } from "./system/clock.ts";
 import type { Watch } from "./watch.ts";
@@ -70,6 +71,7 @@ export class Upkeep {
   #isPaused = false;
   /** Why the rules could not be put back the last time; said once for each reason. */
   #healError: string | undefined;
+  readonly #seizures = new SeizureBounds();
   #blocked: BlockedFile | undefined;
   #blockedError: string | undefined;
 
@@ -146,6 +148,7 @@ export class Upkeep {
     this.#tellState();
     recorder.tick();
     this.#writeBlocked();
+    this.#tellSeizures();
     if (this.#ticks % SAVE_LISTENERS_TICKS === 0) this.#saveListeners();
     if (this.#ticks % PRUNE_TICKS === 0) state.prune(current().config.files.keep);
     onRound();
@@ -205,6 +208,16 @@ export class Upkeep {
     for (const { level, message } of state.takeNews()) notice(level, message);
     if (state.takeLateBans().length === 0) return;
     void this.restore("now that the state can be read").then(() => this.#reroute());
+  }
+
+  /** The bounds that bans reach are told where bans are made; those of the kernel's own sets can only be read off it. */
+  #tellSeizures(): void {
+    const { clock, current, notice } = this.#parts;
+    const { config, engagement } = current();
+    if (engagement.engine !== "kernel" || engagement.table === undefined) return;
+    const { unseized } = engagement.table.counters();
+    const text = this.#seizures.notice(config.block, { unseized, nowMs: clock.monotonicMs() });
+    if (text !== undefined) notice("warning", text);
   }
 
   /** PortSentry's list of blocked hosts, if one is asked for. A mishap is told once. */

@@ -48,16 +48,16 @@ export const BLOCK_KEYS: Keys<BlockConfig> = {
     default: 131072,
     form: "1 to 1048576",
     help:
-      "How many bans may be in force at once. At the bound no new ban is made; each refusal is logged and " +
-      "counted.",
+      "How many bans may be in force at once, and how many sources in quarantine. At the bound no more are " +
+      "made: probes are still logged, refusals are counted, and a warning says so once a minute.",
   }),
   rate: key({
     check: int().min(1).max(100000),
     default: 2000,
     form: "1 to 100000 a second",
     help:
-      "How many sources may be banned or quarantined a second. Above it probes are still logged, and the " +
-      "source is caught at its next probe.",
+      "How many sources may be banned or quarantined a second. Above it probes are still logged, the source " +
+      "is caught at its next probe, and a warning says so once a minute.",
   }),
   quarantine: key({
     check: duration({ min: 0 }),

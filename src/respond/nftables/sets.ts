@@ -18,7 +18,7 @@ export const COUNTERS = {
   held: "held",
   /** Packets of banned sources that were dropped. */
   blocked: "blocked",
-  /** Trapped packets whose source was not seized because `block.rate` was reached. */
+  /** Trapped packets whose source was not seized because `block.rate` or `block.max_active` was reached. */
   unseized: "unseized",
 } as const;
 
