@@ -7,6 +7,7 @@
  */
 import { type Fault, messageOf } from "../errors.ts";
 import { formatPrefix, type Prefix } from "../net/prefix.ts";
+import { FaultList } from "./fault_list.ts";
 import { type IgnoreEntry, parseIgnoreEntry } from "./ignore_entry.ts";
 import { readBounded } from "./text_file.ts";
 
@@ -33,8 +34,6 @@ export const IGNORE_LIMITS = {
   prefixes: 65_536,
   /** Each is looked up every few minutes. */
   names: 1024,
-  /** The rest of the faults is counted. */
-  faults: 100,
 } as const;
 
 /**
@@ -101,14 +100,14 @@ export function parseIgnoreFile(text: string, file: string): IgnoreFile {
     }
     const entry = parseIgnoreLine(line);
     if (entry === undefined) continue;
-    if (entry.kind === "nothing") faults.add(number, entry.why);
+    if (entry.kind === "nothing") faults.add(number, `this line does nothing: ${entry.why}`);
     else if (entry.kind === "name") {
       if (names.size < IGNORE_LIMITS.names) names.add(entry.name);
-      else faults.add(number, `only ${IGNORE_LIMITS.names} host names are followed`);
+      else faults.add(number, `this line does nothing: only ${IGNORE_LIMITS.names} host names are followed`);
     } else if (prefixes.size < IGNORE_LIMITS.prefixes) {
       prefixes.set(formatPrefix(entry.prefix), entry.prefix);
       if (entry.prefix.length === 0) {
-        faults.say(number, "this line ignores every address, so nothing is reported");
+        faults.add(number, "this line ignores every address, so nothing is reported");
       }
     } else {
       faults.say(number, `only the first ${IGNORE_LIMITS.prefixes} addresses and prefixes are used`);
@@ -137,33 +136,5 @@ function* linesOf(text: string): Iterable<string> {
     const stop = end < 0 ? text.length : end;
     yield text.slice(start, stop);
     start = stop + 1;
-  }
-}
-
-/** Faults of one file; a file full of garbage must not become a log full of it. */
-class FaultList {
-  readonly #file: string;
-  readonly #faults: Fault[] = [];
-  #more = 0;
-
-  constructor(file: string) {
-    this.#file = file;
-  }
-
-  /** A line does nothing. */
-  add(line: number, why: string): void {
-    if (this.#faults.length < IGNORE_LIMITS.faults) this.say(line, `this line does nothing: ${why}`);
-    else this.#more++;
-  }
-
-  /** Something else must be known about a line. */
-  say(line: number, message: string): void {
-    this.#faults.push({ file: this.#file, line, column: 1, message });
-  }
-
-  list(): readonly Fault[] {
-    if (this.#more === 0) return this.#faults;
-    const message = `${this.#more} more lines do nothing`;
-    return [...this.#faults, { file: this.#file, line: 0, column: 0, message }];
   }
 }

@@ -4,6 +4,7 @@
  */
 import { ConfigError, type Fault, messageOf } from "../errors.ts";
 import { doubtsAbout } from "./doubts.ts";
+import { boundedFaults } from "./fault_list.ts";
 import { placeProblems, sourceFaults } from "./file_places.ts";
 import { isPortsentryConf } from "./portsentry/option_file.ts";
 import {
@@ -101,20 +102,23 @@ interface Source {
 }
 
 function checkToml(sources: readonly Source[], schema: ConfigSchema): LoadedConfig {
-  const faults = sources.flatMap(({ path, toml }) => [
-    ...toml.faults,
-    ...toml.layers.flatMap((layer) => {
-      const checked = schema.safeParse(layer);
-      return checked.success ? [] : checked.error.issues.map((issue) => faultOf(issue, { path, toml }));
-    }),
-  ]);
-  if (faults.length > 0) throw new ConfigError(faults.toSorted(byPlace));
+  const faults = sources.flatMap((source) =>
+    boundedFaults([...source.toml.faults, ...layerFaults(source, schema)].toSorted(byPlace))
+  );
+  if (faults.length > 0) throw new ConfigError(faults);
   const config = schema.parse(sources.flatMap(({ toml }) => toml.layers).reduce(merge, {}));
   return {
     config: deepFreeze(config),
     sources: sources.map(({ path }) => path),
     warnings: doubtsAbout(config).map((doubt) => faultOf(doubt, lastThatSays(doubt.path, sources))),
   };
+}
+
+function layerFaults(source: Source, schema: ConfigSchema): readonly Fault[] {
+  return source.toml.layers.flatMap((layer) => {
+    const checked = schema.safeParse(layer);
+    return checked.success ? [] : checked.error.issues.map((issue) => faultOf(issue, source));
+  });
 }
 
 /** The files of `conf.d` beside the configuration, in name order. */

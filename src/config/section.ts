@@ -20,6 +20,8 @@ export type KnownSections = ReadonlyMap<string, ReadonlyMap<string, KeyDoc>>;
 
 /** How much of a wrong value is repeated in a message. */
 const SHOWN_LENGTH = 60;
+/** So many unknown names are compared with the known ones; a file with more of them is something else. */
+const MAX_COMPARED = 100;
 
 /** The checked section, with every key that is missing at its default. What is wrong is added to `problems`. */
 export function checkSection<S>(
@@ -41,7 +43,10 @@ export function checkSection<S>(
   for (const [key, spec] of Object.entries<Key<unknown>>(keys)) {
     const checked = checkValue(spec.check, written[key]);
     if ("objections" in checked) {
-      problems.push(...checked.objections.map(word(name, key, spec, written[key])));
+      // Not spread: there may be more of them than a call takes arguments.
+      for (const problem of checked.objections.map(word(name, key, spec, written[key]))) {
+        problems.push(problem);
+      }
     } else if (checked.value !== undefined) section[key] = checked.value;
   }
   // Every key of Keys<S> has been checked by its own Check; where one failed there is a problem, and nobody gets this.
@@ -51,14 +56,16 @@ export function checkSection<S>(
 /** The keys and sections of `file` that do not exist, each with the name that was probably meant. */
 export function unknownNames(file: Readonly<Record<string, unknown>>, known: KnownSections): Problem[] {
   const problems: Problem[] = [];
+  const note = (path: readonly string[], explained: () => string): void => {
+    const message = problems.length < MAX_COMPARED ? explained() : `unknown name ${show(path.at(-1))}`;
+    problems.push({ path, message, part: "key" });
+  };
   for (const [section, value] of Object.entries(file)) {
     const keys = known.get(section);
-    if (keys === undefined) {
-      problems.push({ path: [section], message: unknownSection(section, value, known), part: "key" });
-    } else if (isTable(value)) {
+    if (keys === undefined) note([section], () => unknownSection(section, value, known));
+    else if (isTable(value)) {
       for (const key of Object.keys(value)) {
-        if (keys.has(key)) continue;
-        problems.push({ path: [section, key], message: unknownKey(section, key, known), part: "key" });
+        if (!keys.has(key)) note([section, key], () => unknownKey(section, key, known));
       }
     }
   }

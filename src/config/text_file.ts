@@ -4,8 +4,8 @@
  */
 import { ConfigError, EXIT, messageOf, UserError } from "../errors.ts";
 
-/** No configuration is longer than this; a longer file is a mistake, such as a log or a device. */
-export const MAX_CONFIG_BYTES = 1024 * 1024;
+/** No configuration is longer than this; a longer file is a mistake, such as a log. One of this length is read within a second. */
+export const MAX_CONFIG_BYTES = 256 * 1024;
 
 /**
  * The bytes of a configuration file. Throws an error that names the file and says what to do.
@@ -17,7 +17,13 @@ export async function readConfigBytes(path: string, advice?: string): Promise<Ui
     throw unreadable(path, { cause: error, advice });
   });
   if (bytes.length <= MAX_CONFIG_BYTES) return bytes;
-  throw refusal(path, "larger than 1 MiB, which no configuration is; is this the right file?");
+  throw refusal(
+    path,
+    `larger than ${
+      MAX_CONFIG_BYTES / 1024
+    } KiB; is this the right file? Long lists of addresses belong in a file ` +
+      "that ignore.files names",
+  );
 }
 
 /** The text of a file in UTF-8. Throws a {@link ConfigError} when it is none. */

@@ -8,7 +8,7 @@
  */
 import { parse, TomlError } from "smol-toml";
 import type { Fault } from "../errors.ts";
-import { lineAndColumn, scanToml, type TomlMap, type TomlStatement } from "./toml_positions.ts";
+import { MAX_DEPTH, scanToml, TextLines, type TomlMap, type TomlStatement } from "./toml_positions.ts";
 
 /** What a TOML text says, and what is wrong with it. */
 export interface TomlFile {
@@ -25,7 +25,8 @@ export interface TomlFile {
 
 /** After this many faults the rest of a file is not looked at: it is no configuration. */
 const MAX_FAULTS = 50;
-const MAX_DEPTH = 32;
+/** So much is parsed in all, each time anew after a fault: of a long file fewer faults are told at once. */
+const MAX_PARSED_LENGTH = 1024 * 1024;
 const PARSER_PREFIX = "Invalid TOML document: ";
 
 /** What the parser's terse words mean for somebody who never read the specification. */
@@ -43,15 +44,22 @@ const IN_PLAIN_WORDS: Readonly<Record<string, string>> = {
 /** Reads a TOML text. Never throws. */
 export function readToml(text: string, file: string): TomlFile {
   const map = scanToml(text);
+  const lines = new TextLines(text);
   const layers: Readonly<Record<string, unknown>>[] = [];
   const faults: Fault[] = [];
-  const queue = [text];
+  const queue = map.tooDeep === undefined ? [text] : [];
+  if (map.tooDeep !== undefined) {
+    const message = `a key has at most ${MAX_DEPTH} parts between dots`;
+    faults.push({ file, ...lines.at(map.tooDeep), message });
+  }
+  let parsed = 0;
   for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
+    parsed += layer.length;
     const error = tryParse(layer, layers);
     if (error === undefined) continue;
-    const recovered = recover(layer, map, error);
-    faults.push({ file, ...lineAndColumn(text, recovered.offset), message: recovered.message });
-    if (faults.length < MAX_FAULTS) queue.push(...recovered.rest);
+    const recovered = recover(layer, { map, lines }, error);
+    faults.push({ file, ...lines.at(recovered.offset), message: recovered.message });
+    if (faults.length < MAX_FAULTS && parsed < MAX_PARSED_LENGTH) queue.push(...recovered.rest);
   }
   return {
     layers,
@@ -60,7 +68,7 @@ export function readToml(text: string, file: string): TomlFile {
       // A key that is not in the file has the place of the table that should hold it.
       for (let length = path.length; length > 0; length--) {
         const place = map.place(path.slice(0, length));
-        if (place !== undefined) return lineAndColumn(text, place[part]);
+        if (place !== undefined) return lines.at(place[part]);
       }
       return { line: 0, column: 0 };
     },
@@ -84,7 +92,14 @@ function tryParse(text: string, layers: Readonly<Record<string, unknown>>[]): To
   }
 }
 
-function recover(text: string, map: TomlMap, error: TomlError): Recovered {
+/** What is known of the text that all layers come from. */
+interface Known {
+  readonly map: TomlMap;
+  readonly lines: TextLines;
+}
+
+function recover(text: string, known: Known, error: TomlError): Recovered {
+  const { map } = known;
   const offset = offsetOf(text, error);
   const found = map.statements.findLast((statement) => statement.start <= offset) ?? map.statements[0];
   if (found === undefined) return { offset, message: explain(error), rest: [] };
@@ -94,26 +109,24 @@ function recover(text: string, map: TomlMap, error: TomlError): Recovered {
     const rest = [blank(text, found.start, end)];
     return repeats === undefined
       ? { offset, message: explain(error), rest }
-      : { offset: found.start, message: describeRepeat(text, map, repeats), rest };
+      : { offset: found.start, message: describeRepeat(known, repeats), rest };
   }
   const next = map.statements.find((other) => other.header && other.start > found.start)?.start ??
     text.length;
   const others = blank(text, found.start, next);
   return repeats === undefined ? { offset, message: explain(error), rest: [others] } : {
     offset: found.start,
-    message: describeRepeat(text, map, repeats),
+    message: describeRepeat(known, repeats),
     rest: [others, blank(blank(text, 0, found.start), next, text.length)],
   };
 }
 
-function describeRepeat(text: string, map: TomlMap, repeat: TomlStatement): string {
+function describeRepeat({ map, lines }: Known, repeat: TomlStatement): string {
   const name = repeat.header ? `[${repeat.path.join(".")}]` : JSON.stringify(repeat.path.at(-1) ?? "");
   const first = map.statements.find((other) =>
     other.start < repeat.start && repeat.path.every((part, index) => other.path[index] === part)
   );
-  const where = first === undefined
-    ? ""
-    : `; the first time is line ${lineAndColumn(text, first.start).line}`;
+  const where = first === undefined ? "" : `; the first time is line ${lines.at(first.start).line}`;
   return `${name} is given twice${where}`;
 }
 

@@ -30,38 +30,62 @@ export interface TomlStatement {
 export interface TomlMap {
   /** In file order. */
   readonly statements: readonly TomlStatement[];
+  /** Offset of the first key with more than {@link MAX_DEPTH} parts; such keys are cut there. `undefined`: none. */
+  readonly tooDeep: number | undefined;
   /** The place of a key (or array item, by its number), or `undefined`. The first one counts when it is repeated. */
   place(path: readonly PropertyKey[]): TomlPlace | undefined;
 }
 
-/** How deeply arrays and inline tables are followed; deeper ones are skipped. */
-const MAX_DEPTH = 32;
+/** How deeply arrays, inline tables and dotted keys are followed; what is deeper is skipped. */
+export const MAX_DEPTH = 32;
 
 /** Where everything in `text` stands. */
 export function scanToml(text: string): TomlMap {
   const scanner = new Scanner(text);
   scanner.scan();
-  const { places, statements } = scanner;
-  return { statements, place: (path) => places.get(pathKey(path)) };
+  const { places, statements, tooDeep } = scanner;
+  return { statements, tooDeep, place: (path) => places.get(pathKey(path)) };
 }
 
-/** The line and column, both from 1, of an offset. */
-export function lineAndColumn(
-  text: string,
-  offset: number,
-): { readonly line: number; readonly column: number } {
-  const before = text.slice(0, offset);
-  const start = before.lastIndexOf("\n") + 1;
-  return { line: before.split("\n").length, column: offset - start + 1 };
+/** The lines of a text, which is gone through once however many places are asked for. */
+export class TextLines {
+  /** The offset of each line's first character. */
+  readonly #starts: readonly number[];
+
+  /** The lines of `text`. */
+  constructor(text: string) {
+    const starts = [0];
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", end + 1)) starts.push(end + 1);
+    this.#starts = starts;
+  }
+
+  /** The line and column, both from 1, of an offset. */
+  at(offset: number): { readonly line: number; readonly column: number } {
+    let first = 0;
+    let last = this.#starts.length - 1;
+    while (first < last) {
+      const middle = Math.ceil((first + last) / 2);
+      if ((this.#starts[middle] ?? Infinity) <= offset) first = middle;
+      else last = middle - 1;
+    }
+    return { line: first + 1, column: offset - (this.#starts[first] ?? 0) + 1 };
+  }
 }
 
 function pathKey(path: readonly PropertyKey[]): string {
   return JSON.stringify(path.map(String));
 }
 
+/** One part of a key. */
+interface Name {
+  readonly name: string;
+  readonly offset: number;
+}
+
 class Scanner {
   readonly places = new Map<string, TomlPlace>();
   readonly statements: TomlStatement[] = [];
+  tooDeep: number | undefined;
   /** How many `[[tables]]` there are under each name. */
   readonly #tables = new Map<string, number>();
   readonly #text: string;
@@ -123,21 +147,27 @@ class Scanner {
   }
 
   /** The parts of a dotted key, up to `end` or the end of the line. */
-  #names(end: string): { readonly name: string; readonly offset: number }[] {
-    const names: { readonly name: string; readonly offset: number }[] = [];
+  #names(end: string): readonly Name[] {
+    const names: Name[] = [];
     for (;;) {
       this.#skipSpace();
       const offset = this.#at;
       const char = this.#char();
       if (char === end || char === "" || char === "\n" || char === "\r") return names;
       if (char === ".") this.#at++;
-      else if (char === '"' || char === "'") names.push({ name: this.#quoted(), offset });
+      else if (char === '"' || char === "'") this.#name(names, { name: this.#quoted(), offset });
       else {
         this.#skipTo(/[\s.=\]"'#,{}[]/g);
         if (this.#at === offset) this.#at++;
-        else names.push({ name: this.#text.slice(offset, this.#at), offset });
+        else this.#name(names, { name: this.#text.slice(offset, this.#at), offset });
       }
     }
+  }
+
+  /** The work for a key grows with the square of its parts. */
+  #name(names: Name[], name: Name): void {
+    if (names.length < MAX_DEPTH) names.push(name);
+    else this.tooDeep ??= name.offset;
   }
 
   #value(path: readonly string[], depth: number): void {
@@ -153,9 +183,11 @@ class Scanner {
     for (let index = 0; this.#at < this.#text.length; index++) {
       this.#skipBlank();
       if (this.#char() === "]") break;
-      const item = [...path, String(index)];
-      this.#note(item, { key: this.#at, value: this.#at });
-      this.#item(() => this.#value(item, depth), depth);
+      this.#item(() => {
+        const item = [...path, String(index)];
+        this.#note(item, { key: this.#at, value: this.#at });
+        this.#value(item, depth);
+      }, depth);
     }
     this.#at++;
   }

@@ -75,7 +75,8 @@ export async function fuzz(
 
 /** What a target's inputs are made from. */
 export async function materialOf(target: Target): Promise<Material> {
-  return { corpus: await target.corpus(), words: target.words ?? [] };
+  const { words = [], long } = target;
+  return { corpus: await target.corpus(), words, ...(long === undefined ? {} : { long }) };
 }
 
 /** Feed one input; a finding when it throws. */

@@ -34,9 +34,11 @@ export interface Material {
   readonly corpus: readonly Uint8Array[];
   /** Words that mean something in this format. */
   readonly words?: readonly string[];
+  /** How much the reader takes at once, and every how manieth input is so long. Default: none is. */
+  readonly long?: { readonly bytes: number; readonly every: number };
 }
 
-/** Inputs are cut here: what reads more has a bound of its own that other tests reach. */
+/** Inputs are cut here, but for the long ones. */
 export const MAX_INPUT_BYTES = 1 << 15;
 const MAX_CHANGES = 12;
 const CURIOUS = [0, 1, 2, 3, 4, 7, 8, 15, 16, 20, 31, 32, 40, 63, 64, 127, 128, 129, 254, 255];
@@ -63,7 +65,8 @@ export function makeInput(material: Material, seed: number, index: number): Uint
   for (let left = 1 + random.below(MAX_CHANGES); left > 0; left--) {
     bytes = random.pick(CHANGES)(bytes, random, material).subarray(0, MAX_INPUT_BYTES);
   }
-  return bytes;
+  const { long } = material;
+  return long !== undefined && index % long.every === 0 ? lengthen(bytes, random, long.bytes) : bytes;
 }
 
 type Change = (bytes: Uint8Array<ArrayBuffer>, random: Random, material: Material) => Uint8Array<ArrayBuffer>;
@@ -149,6 +152,23 @@ function join(bytes: Uint8Array<ArrayBuffer>, random: Random, material: Material
     bytes.subarray(0, random.below(bytes.length + 1)),
     other.subarray(random.below(other.length + 1)),
   );
+}
+
+/** What is quick in a short input may take the square of its length in one that is as long as it may be. */
+function lengthen(
+  bytes: Uint8Array<ArrayBuffer>,
+  random: Random,
+  length: number,
+): Uint8Array<ArrayBuffer> {
+  const from = random.below(bytes.length + 1);
+  const part = bytes.subarray(from, from + 1 + random.below(random.pick([1, 4, 16, 64, 1024])));
+  const whole = new Uint8Array(length);
+  whole.set(bytes);
+  if (part.length === 0) return whole;
+  for (let at = random.pick([0, bytes.length]); at < length; at += part.length) {
+    whole.set(part.subarray(0, length - at), at);
+  }
+  return whole;
 }
 
 /** A number in a text becomes another one. */

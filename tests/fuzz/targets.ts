@@ -9,12 +9,13 @@ import { networkLayerOffset } from "../../src/capture/link_layer.ts";
 import { readLoggedPackets } from "../../src/capture/nflog.ts";
 import { Reassembler } from "../../src/capture/reassembly.ts";
 import { convertPortsentry } from "../../src/cli/convert.ts";
-import { parseIgnoreFile } from "../../src/config/ignore_file.ts";
+import { IGNORE_LIMITS, parseIgnoreFile } from "../../src/config/ignore_file.ts";
 import { checkTranslation } from "../../src/config/load.ts";
 import { isPortsentryConf } from "../../src/config/portsentry/option_file.ts";
 import { decodeBytes, translateFiles } from "../../src/config/portsentry/read.ts";
 import { configSchema } from "../../src/config/schema.ts";
 import { parseServices } from "../../src/config/services_file.ts";
+import { MAX_CONFIG_BYTES } from "../../src/config/text_file.ts";
 import { readToml } from "../../src/config/toml_file.ts";
 import { trapOf } from "../../src/config/trap.ts";
 import { parseAnswer, parseRequest, PROTOCOL_VERSION } from "../../src/control/protocol.ts";
@@ -74,6 +75,8 @@ export interface Target {
   readonly read: (input: Uint8Array<ArrayBuffer>) => void | Promise<void>;
   /** How many times less often than the others it gets its turn: an input takes it long. */
   readonly rarer?: number;
+  /** How much it takes at once, and every how manieth input is so long. Default: it has no bound of its own. */
+  readonly long?: { readonly bytes: number; readonly every: number };
 }
 
 const CONFIG = blockingConfig();
@@ -108,6 +111,7 @@ export const TARGETS: readonly Target[] = [
     words: ["[[", '"""', "tcp.ports", "\\u0000", "=", "{", "inf"],
     read: readTomlText,
     rarer: 15,
+    long: { bytes: MAX_CONFIG_BYTES, every: 10 },
   },
   {
     name: "portsentry-conf",
@@ -115,12 +119,14 @@ export const TARGETS: readonly Target[] = [
     words: ['TCP_PORTS="', 'KILL_ROUTE="', "$TARGET$", '"', "\0", 'SCAN_TRIGGER="'],
     read: readPortsentry,
     rarer: 15,
+    long: { bytes: MAX_CONFIG_BYTES, every: 10 },
   },
   {
     name: "ignore-file",
     corpus: portsentryFiles,
     words: [...ADDRESS_WORDS, "#", "\n"],
     read: readIgnoreText,
+    long: { bytes: IGNORE_LIMITS.bytes, every: 200 },
   },
   {
     name: "control",

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Fault } from "../../errors.ts";
+import { FaultList } from "../fault_list.ts";
 import type { Mode } from "../schema.ts";
 
 /** What the file says. */
@@ -23,7 +24,7 @@ const MODES: Readonly<Record<"tcp" | "udp", Readonly<Record<string, Mode>>>> = {
 /** Reads the text of /etc/default/portsentry. A mode that is not set there is off, as PortSentry has it. */
 export function parseModeFile(text: string, file: string): ModeFile {
   const modes: { tcp: Mode; udp: Mode } = { tcp: "off", udp: "off" };
-  const faults: Fault[] = [];
+  const faults = new FaultList(file);
   for (const [index, line] of text.split("\n").entries()) {
     const match = /^\s*(?:export\s+)?(TCP|UDP)_MODE=(?:"([^"]*)"|'([^']*)'|([^\s#;"']*))/.exec(line);
     if (match === null) continue;
@@ -34,8 +35,8 @@ export function parseModeFile(text: string, file: string): ModeFile {
     else {
       const known = Object.keys(MODES[protocol]).map((name) => `"${name}"`).join(", ");
       const message = `${match[1]}_MODE: expected ${known}, found ${JSON.stringify(value)}`;
-      faults.push({ file, line: index + 1, column: line.indexOf("=") + 2, message });
+      faults.add(index + 1, message, line.indexOf("=") + 2);
     }
   }
-  return { ...modes, faults };
+  return { ...modes, faults: faults.list() };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Fault } from "../../errors.ts";
+import { FaultList } from "../fault_list.ts";
 import { nearestName } from "../nearest.ts";
 
 /** The options of PortSentry 1.2. Version 2 has the same without those that begin with ADVANCED. */
@@ -68,7 +69,7 @@ export function isPortsentryConf(path: string, text: string): boolean {
 export function parseOptionFile(text: string, file: string): OptionFile {
   const lines = linesOf(text);
   const options = new Map<OptionName, Option>();
-  const faults: Fault[] = [];
+  const faults = new FaultList(file);
   const used = new Map<number, OptionName>();
   for (const name of OPTION_NAMES) {
     const line = lines.find((candidate) => holds(candidate, name));
@@ -80,15 +81,15 @@ export function parseOptionFile(text: string, file: string): OptionFile {
       options.set(name, { value, line: line.number, column: quote + 2 });
     } else {
       const message = `${name} is skipped: its value must stand in double quotes`;
-      faults.push({ file, line: line.number, column: name.length + 1, message });
+      faults.add(line.number, message, name.length + 1);
     }
   }
   const firstLines = new Map([...used].map(([number, name]) => [name, number]));
   for (const line of lines) {
     const message = used.has(line.number) ? undefined : whyUnused(line, firstLines);
-    if (message !== undefined) faults.push({ file, line: line.number, column: 1, message });
+    if (message !== undefined) faults.add(line.number, message);
   }
-  return { options, faults: faults.toSorted((a, b) => a.line - b.line) };
+  return { options, faults: faults.list() };
 }
 
 function linesOf(text: string): readonly Line[] {

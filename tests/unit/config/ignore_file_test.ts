@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { MAX_FAULTS } from "../../../src/config/fault_list.ts";
 import { type Address, formatAddress, parseAddress } from "../../../src/net/address.ts";
 import { formatPrefix, PrefixSet } from "../../../src/net/prefix.ts";
 import {
@@ -146,8 +147,10 @@ Deno.test("parseIgnoreFile uses a bounded number of prefixes, names and faults",
   assert.equal(names.names.length, IGNORE_LIMITS.names);
   assert.equal(names.faults.length, 2);
   const garbage = parseIgnoreFile(many(5000, () => "???"), "ignore");
-  assert.equal(garbage.faults.length, IGNORE_LIMITS.faults + 1);
-  assert.equal(garbage.faults.at(-1)?.message, "4900 more lines do nothing");
+  assert.equal(garbage.faults.length, MAX_FAULTS + 1);
+  assert.equal(garbage.faults.at(-1)?.message, "4900 more faults");
+  const everybody = parseIgnoreFile(many(5000, () => "0.0.0.0/0"), "ignore");
+  assert.equal(everybody.faults.length, MAX_FAULTS + 1);
 });
 
 async function loadOne(path: string): Promise<IgnoreFile> {

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import process from "node:process";
+import { MAX_FAULTS } from "../../../src/config/fault_list.ts";
+import { MAX_CONFIG_BYTES } from "../../../src/config/text_file.ts";
 import { ConfigError, EXIT, formatFault, UserError } from "../../../src/errors.ts";
 import { loadConfig, type LoadedConfig } from "../../../src/config/load.ts";
 import { defaultConfig } from "../../../src/config/schema.ts";
@@ -170,7 +173,7 @@ Deno.test("loadConfig reads a byte order mark and CRLF as an editor on Windows w
 Deno.test("loadConfig refuses what is no configuration, with the path and exit code 78", async () => {
   const rows: [content: Uint8Array, words: RegExp][] = [
     [new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 0x00]), /config\.toml: not text in UTF-8/],
-    [new Uint8Array(1024 * 1024 + 1).fill(0x23), /config\.toml: larger than 1 MiB/],
+    [new Uint8Array(MAX_CONFIG_BYTES + 1).fill(0x23), /config\.toml: larger than 256 KiB; .*ignore\.files/],
   ];
   for (const [content, words] of rows) {
     await assert.rejects(load({ "config.toml": content }), (error: UserError) => {
@@ -179,6 +182,42 @@ Deno.test("loadConfig refuses what is no configuration, with the path and exit c
     });
   }
 });
+
+/** Texts that are as long as a configuration may be, and what one of their faults says. */
+const LONG: readonly (readonly [what: string, text: () => string, fault: RegExp])[] = [
+  ["unknown keys", () => filled("[tcp]\n", (index) => `k${index}=1\n`), /unknown key "k0" in \[tcp\]/],
+  ["unknown sections", () => filled("", (index) => `[s${index}]\n`), /unknown section \[s0\]/],
+  ["one section again and again", () => filled("", () => "[tcp]\n"), /\[tcp\] is given twice/],
+  ["bad ports", () => filled("tcp.ports = [", () => "1.5,") + "]", /tcp\.ports: /],
+  ["ports", () => filled("tcp.ports = [", () => "1,") + "]", /tcp\.ports: /],
+  ["bad hosts", () => filled("ignore.hosts = [", () => '"?",') + "]", /ignore\.hosts: /],
+  ["hosts that are no text", () => filled("ignore.hosts = [", () => "1,") + "]", /ignore\.hosts: /],
+  ["a key of many parts", () => `${filled("a", () => ".a")} = 1`, /a key has at most 32 parts/],
+  ["empty lines and junk", () => filled("", () => "\n".repeat(40) + "?"), /expected key = value/],
+  ["brackets", () => filled("a = ", () => "["), /nested/],
+  ["quotes", () => filled("", () => 'a = "\n'), /closing quote/],
+];
+
+function filled(start: string, piece: (index: number) => string): string {
+  const pieces = [start];
+  for (let index = 0, length = start.length; length < MAX_CONFIG_BYTES - 40; index++) {
+    const next = piece(index);
+    pieces.push(next);
+    length += next.length;
+  }
+  return pieces.join("").slice(0, MAX_CONFIG_BYTES - 8);
+}
+
+for (const [what, text, fault] of LONG) {
+  Deno.test(`loadConfig refuses a long file of ${what} soon, with no more faults than can be read`, async () => {
+    const before = process.cpuUsage();
+    const faults = await faultsOf({ "config.toml": text() });
+    const { user, system } = process.cpuUsage(before);
+    assert.ok(faults.length > 0 && faults.length <= MAX_FAULTS + 1, `${faults.length} faults`);
+    assert.match(faults.join("\n"), fault);
+    assert.ok((user + system) / 1e6 < 2, `${((user + system) / 1e6).toFixed(1)} s of the processor`);
+  });
+}
 
 Deno.test("loadConfig says what to do when the file is missing or a directory", async () => {
   const directory = await Deno.makeTempDir();
@@ -264,5 +303,5 @@ Deno.test("loadConfig does not pass over a conf.d that it cannot list", async ()
 
 Deno.test("loadConfig stops at a bound in a file that is nothing but faults", async () => {
   const faults = await faultsOf({ "config.toml": "[tcp]\nx = 1\n".repeat(2000) });
-  assert.ok(faults.length >= 50 && faults.length < 200, `${faults.length} faults`);
+  assert.ok(faults.length >= 20 && faults.length <= MAX_FAULTS + 1, `${faults.length} faults`);
 });

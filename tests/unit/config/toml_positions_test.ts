@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parse, stringify } from "smol-toml";
-import { lineAndColumn, scanToml } from "../../../src/config/toml_positions.ts";
+import { MAX_DEPTH, scanToml, TextLines } from "../../../src/config/toml_positions.ts";
 
 const TEXT = `# comment with = and [brackets]
 top = 1
@@ -50,8 +50,9 @@ Deno.test("scanToml finds each key and each value where it stands", () => {
     [["hosts", 1, "name"], "22:1", "22:8"],
   ];
   const map = scanToml(TEXT);
+  const lines = new TextLines(TEXT);
   const shown = (offset: number): string => {
-    const { line, column } = lineAndColumn(TEXT, offset);
+    const { line, column } = lines.at(offset);
     return `${line}:${column}`;
   };
   for (const [path, key, value] of rows) {
@@ -79,8 +80,28 @@ Deno.test("scanToml gives a repeated key the place of the first", () => {
 Deno.test("scanToml counts columns behind a byte order mark and in CRLF lines", () => {
   const text = "\ufeffa = 1\r\n  b = 2\r\n";
   const map = scanToml(text);
-  assert.deepEqual(lineAndColumn(text, map.place(["b"])?.key ?? -1), { line: 2, column: 3 });
+  assert.deepEqual(new TextLines(text).at(map.place(["b"])?.key ?? -1), { line: 2, column: 3 });
   assert.equal(map.place(["a"])?.key, 1);
+});
+
+Deno.test("TextLines finds the place of every offset, the end included", () => {
+  fc.assert(fc.property(fc.string({ unit: fc.constantFrom("a", "\n", "\r") }), (text) => {
+    const lines = new TextLines(text);
+    for (let offset = 0; offset <= text.length; offset++) {
+      const before = text.slice(0, offset).split("\n");
+      assert.deepEqual(lines.at(offset), { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 });
+    }
+  }));
+});
+
+Deno.test("scanToml cuts keys that have too many parts, and says where", () => {
+  const parts = (count: number): string => new Array(count).fill("a").join(".");
+  assert.equal(scanToml(`[${parts(MAX_DEPTH)}]\n${parts(MAX_DEPTH)} = 1\n`).tooDeep, undefined);
+  for (
+    const text of [`[${parts(MAX_DEPTH + 1)}]`, `x = { ${parts(MAX_DEPTH + 1)} = 1 }`, `${parts(9999)} = 1`]
+  ) {
+    assert.equal(scanToml(text).tooDeep, text.indexOf("a") + 2 * MAX_DEPTH, text.slice(0, 100));
+  }
 });
 
 const keys = fc.oneof(
