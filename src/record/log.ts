@@ -10,8 +10,11 @@ import { type ByteWriter, LineStream } from "./line_stream.ts";
 import { chooseTarget, IDENTITY, logSurroundings, type LogTarget, type WantedTarget } from "./log_target.ts";
 import { SEVERITY, Syslog } from "./syslog.ts";
 
-/** How often lines that wait for syslog are tried again, in milliseconds. */
+/** How often lines that wait for syslog are tried again, in milliseconds: while nobody is there, while it reads. */
 const RETRY_MS = 1000;
+const BUSY_MS = 50;
+/** A reader that takes no line for so long, in milliseconds, does not keep the daemon from ending. */
+const FLUSH_MS = 2000;
 const CATEGORY = "portsnare";
 
 /** Options of {@link openLog}. */
@@ -58,10 +61,11 @@ export class Log implements AsyncDisposable {
     const syslogPath = options.syslogPath ?? "/dev/log";
     const surroundings = logSurroundings({ journalStream: options.journalStream, syslogPath, identity });
     this.target = chooseTarget(options.target, surroundings);
+    const lossText = (lines: number): string => lossLine(lines, options.format);
     this.#sink = this.target === "syslog"
-      ? syslogSink(new Syslog({ path: syslogPath, identity, pid: Deno.pid, clock: systemClock }))
+      ? syslogSink(new Syslog({ path: syslogPath, identity, pid: Deno.pid, clock: systemClock, lossText }))
       : streamSink(options.stdout ?? Deno.stdout, {
-        format: options.format,
+        lossText,
         prefix: this.target === "journal",
       });
     this.#logger = this.#configure();
@@ -99,9 +103,12 @@ export class Log implements AsyncDisposable {
     await this.#sink.flush();
   }
 
-  /** Write what is left, then close. */
+  /** Write what is left, then close. Where nobody reads, what is left is lost. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.flush();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, FLUSH_MS));
+    await Promise.race([this.flush(), late]);
+    clearTimeout(timer);
     this.#sink.close();
   }
 
@@ -135,10 +142,10 @@ function isLevel(value: unknown): value is Level {
 
 function streamSink(
   writer: ByteWriter,
-  options: { readonly format: "text" | "json"; readonly prefix: boolean },
+  options: { readonly lossText: (lines: number) => string; readonly prefix: boolean },
 ): Sink {
   const line = (level: Level, text: string): string => options.prefix ? `<${SEVERITY[level]}>${text}` : text;
-  const stream = new LineStream(writer, (lines) => line("warning", lossText(lines, options.format)));
+  const stream = new LineStream(writer, (lines) => line("warning", options.lossText(lines)));
   return {
     write: (level, text) => stream.write(line(level, text)),
     get lost() {
@@ -150,10 +157,21 @@ function streamSink(
 }
 
 function syslogSink(syslog: Syslog): Sink {
-  const timer = setInterval(() => syslog.retry(), RETRY_MS);
-  Deno.unrefTimer(Number(timer));
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const retryLater = (): void => {
+    if (syslog.waiting === 0 || timer !== undefined) return;
+    timer = setTimeout(() => {
+      timer = undefined;
+      syslog.retry();
+      retryLater();
+    }, syslog.isBusy ? BUSY_MS : RETRY_MS);
+    Deno.unrefTimer(Number(timer));
+  };
   return {
-    write: (level, text) => syslog.write(level, text),
+    write: (level, text) => {
+      syslog.write(level, text);
+      retryLater();
+    },
     get lost() {
       return syslog.lost;
     },
@@ -162,13 +180,13 @@ function syslogSink(syslog: Syslog): Sink {
       return Promise.resolve();
     },
     close: () => {
-      clearInterval(timer);
+      clearTimeout(timer);
       syslog[Symbol.dispose]();
     },
   };
 }
 
-function lossText(lines: number, format: "text" | "json"): string {
+function lossLine(lines: number, format: "text" | "json"): string {
   const message = `${lines} log lines were lost because nobody read them in time`;
   return format === "text"
     ? `adminalert: ${message}`

@@ -29,6 +29,8 @@ export interface SyslogOptions {
   readonly pid: number;
   /** For the time of each line. */
   readonly clock: Pick<Clock, "now">;
+  /** Makes the line that tells of lost lines, once somebody listens again. */
+  readonly lossText: (lines: number) => string;
 }
 
 /** The local syslog service. It may be missing, die and come back; a line waits until then. */
@@ -37,6 +39,8 @@ export class Syslog implements Disposable {
   readonly #socket: UnixDatagram;
   readonly #waiting: Uint8Array<ArrayBuffer>[] = [];
   #lost = 0;
+  #untold = 0;
+  #isBusy = false;
 
   /** Nobody needs to listen yet. */
   constructor(options: SyslogOptions) {
@@ -44,9 +48,14 @@ export class Syslog implements Disposable {
     this.#socket = new UnixDatagram(options.path);
   }
 
-  /** Lines that could not be kept while nobody listened, ever. */
+  /** Lines that could not be kept while nobody listened, ever. The next one that gets through tells of them. */
   get lost(): number {
     return this.#lost;
+  }
+
+  /** Whether somebody listens who had no room for another line. */
+  get isBusy(): boolean {
+    return this.#isBusy;
   }
 
   /** Lines that wait at this moment. */
@@ -58,7 +67,7 @@ export class Syslog implements Disposable {
   write(level: Level, text: string): void {
     if (this.#waiting.length >= MAX_WAITING) {
       this.#waiting.shift();
-      this.#lost++;
+      this.#lose(1);
     }
     this.#waiting.push(this.#datagram(level, text));
     this.retry();
@@ -66,15 +75,14 @@ export class Syslog implements Disposable {
 
   /** Send what waits, oldest first, until the service refuses. */
   retry(): void {
+    // What was lost is older than whatever waits.
+    if (this.#untold > 0) {
+      const told = this.#untold;
+      if (!this.#send(this.#datagram("warning", this.#options.lossText(told)))) return;
+      this.#untold -= told;
+    }
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      try {
-        this.#socket.send(first);
-      } catch (error) {
-        if (!(error instanceof SyscallError)) throw error;
-        // Whatever the reason, a line that can never be sent must not hold up those behind it.
-        if (error.code !== "EMSGSIZE") return;
-        this.#lost++;
-      }
+      if (!this.#send(first)) return;
       this.#waiting.shift();
     }
   }
@@ -82,8 +90,27 @@ export class Syslog implements Disposable {
   /** Close the socket. What waits is lost. Twice is harmless. */
   [Symbol.dispose](): void {
     this.retry();
-    this.#lost += this.#waiting.splice(0).length;
+    this.#lose(this.#waiting.splice(0).length);
     this.#socket[Symbol.dispose]();
+  }
+
+  /** @returns Whether the service took it, or never will. */
+  #send(datagram: Uint8Array<ArrayBuffer>): boolean {
+    try {
+      this.#socket.send(datagram);
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      this.#isBusy = error.code === "EAGAIN";
+      // Whatever the reason, a line that can never be sent must not hold up those behind it.
+      if (error.code !== "EMSGSIZE") return false;
+      this.#lose(1);
+    }
+    return true;
+  }
+
+  #lose(lines: number): void {
+    this.#lost += lines;
+    this.#untold += lines;
   }
 
   #datagram(level: Level, text: string): Uint8Array<ArrayBuffer> {

@@ -7,7 +7,13 @@ import { Syslog } from "../../../src/record/syslog.ts";
 import { UnixReceiver } from "../../lab/unix_receiver.ts";
 
 function open(path: string): Syslog {
-  return new Syslog({ path, identity: "portsentry", pid: 4711, clock: { now: () => 1793523909.5 } });
+  return new Syslog({
+    path,
+    identity: "portsentry",
+    pid: 4711,
+    clock: { now: () => 1793523909.5 },
+    lossText: (lines) => `${lines} lost`,
+  });
 }
 
 function withPath(body: (path: string) => void): void {
@@ -55,7 +61,7 @@ Deno.test("Syslog keeps lines in order while nobody listens and sends them when 
   });
 });
 
-Deno.test("Syslog loses the oldest line at its bound, and counts", () => {
+Deno.test("Syslog loses the oldest line at its bound, counts, and says so before the lines that are left", () => {
   withPath((path) => {
     using syslog = open(path);
     for (let i = 0; i < 1030; i++) syslog.write("notice", `line ${i}`);
@@ -68,9 +74,12 @@ Deno.test("Syslog loses the oldest line at its bound, and counts", () => {
       lines.push(...receiver.received());
     }
     lines.push(...receiver.received());
-    assert.equal(lines.length, 1024);
-    assert.match(lines[0] ?? "", / line 6$/);
+    assert.equal(lines.length, 1025);
+    assert.match(lines[0] ?? "", /^<28>.*: 6 lost$/);
+    assert.match(lines[1] ?? "", / line 6$/);
     assert.match(lines.at(-1) ?? "", / line 1029$/);
+    syslog.write("notice", "next");
+    assert.deepEqual(receiver.received().map((line) => line.slice(-4)), ["next"], "told once");
   });
 });
 
