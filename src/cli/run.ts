@@ -15,6 +15,8 @@ import type { CommandOf, PortsentryMode } from "./command.ts";
 import { configPath } from "./config_path.ts";
 
 const UMASK = 0o027;
+/** They mean something to other daemons and would end this one; log rotation scripts send them on suspicion. */
+const MEANINGLESS = ["SIGUSR1", "SIGUSR2"] as const;
 /** Memory that a flood has needed is given back this much later at the latest. */
 const TRIM_MS = 60_000;
 
@@ -33,6 +35,7 @@ export async function run(command: CommandOf<"run">): Promise<ExitCode> {
   if (complaint !== undefined) console.error(`portsnare: ${complaint}`);
   // Not before: a signal that this process has caught is forgotten when it begins again.
   const ended = signalled("SIGTERM", "SIGINT");
+  for (const signal of MEANINGLESS) Deno.addSignalListener(signal, () => {});
   // Whatever the shell had: nothing that is made is for everybody.
   Deno.umask(Deno.umask() | UMASK);
   const starting = Daemon.start({
