@@ -41,7 +41,7 @@ fuzz: setup-build ## Feed every reader spoilt input for ten minutes: make fuzz A
 	$(DENO) run --frozen -A scripts/fuzz.ts $(ARGS)
 
 soak: setup-network build ## Scans, floods, reloads, flushes and kills at random, as root: make soak ARGS="MINUTES [SEED]"
-	$(DENO) run --frozen -A scripts/soak.ts $(ARGS)
+	PORTSNARE_EXECUTABLE=$(CURDIR)/dist/portsnare $(DENO) run --frozen -A scripts/soak.ts $(ARGS)
 
 clean: ## Remove what was built; .tools stays
 	rm -rf dist debian/.debhelper debian/portsnare debian/files debian/*.debhelper* debian/*.substvars debian/*-stamp

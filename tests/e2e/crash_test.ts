@@ -90,16 +90,6 @@ Deno.test("bans stay in force while the daemon is dead, and a restart finds them
   assert.deepEqual((await beliefs(second, target)).deny, []);
 });
 
-Deno.test("a second daemon says that there is one already, and leaves with 69", async () => {
-  await using scene = await Scene.open();
-  await using first = await Daemon.start(scene.target, { config: CONFIG });
-  await using second = await Daemon.launch(scene.target, { config: CONFIG, directory: first.directory });
-  assert.equal((await second.process.status).code, 69);
-  await second.stop();
-  assert.match(second.said(), /Another portsnare is running/);
-  assert.equal((await first.cli("status")).code, 0);
-});
-
 class Scene implements AsyncDisposable {
   readonly lab: Lab;
   readonly target: Host;

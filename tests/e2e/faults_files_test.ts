@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { Daemon } from "../lab/daemon.ts";
 import { type Host, Lab, run, until } from "../lab/lab.ts";
+import { bannedByDaemon } from "../lab/siege.ts";
 
 const CONFIG = {
   tcp: { response: "block" },
@@ -125,7 +126,10 @@ Deno.test("a full disk: scanners are caught and banned, what is lost is said, an
       assert.equal(lines.filter((line) => line.includes(`/${source.ipv4} `)).length, 1, lines.join("\n"));
     }
     assert.match(await stateText(daemon), /state: kept/);
-    assert.equal(await daemon.stop(), 0);
+    await daemon.stop("SIGKILL");
+    await using again = await Daemon.start(target, { config: CONFIG, directory });
+    assert.deepEqual(await bannedByDaemon(again), [early.ipv4, late.ipv4].sort());
+    assert.equal(await again.stop(), 0);
   });
 });
 

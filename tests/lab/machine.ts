@@ -43,14 +43,14 @@ export class Machine implements AsyncDisposable {
   /** A directory that both the machine and the test see. */
   readonly directory: string;
   readonly #holder: Deno.ChildProcess;
-  readonly #receiver: UnixReceiver;
+  #receiver: UnixReceiver | undefined;
   readonly #syslog: string[] = [];
   readonly #daemons: Deno.ChildProcess[] = [];
 
   private constructor(host: Host, directory: string) {
     this.host = host;
     this.directory = directory;
-    this.#receiver = new UnixReceiver(`${directory}/log`);
+    this.startSyslog();
     this.#holder = new Deno.Command("ip", {
       args: ["netns", "exec", host.namespace, "unshare", "--mount", "--propagation", "private"]
         .concat(["sh", "-c", SETUP, "sh", directory]),
@@ -154,9 +154,21 @@ export class Machine implements AsyncDisposable {
     return await this.read("/var/lib/portsentry/portsentry.history");
   }
 
+  /** Let somebody listen at `/dev/log`, as from the beginning. Nothing is read before {@link syslog} asks for it. */
+  startSyslog(): void {
+    this.#receiver ??= new UnixReceiver(`${this.directory}/log`);
+  }
+
+  /** Let the listener at `/dev/log` die. */
+  stopSyslog(): void {
+    this.syslog();
+    this.#receiver?.[Symbol.dispose]();
+    this.#receiver = undefined;
+  }
+
   /** What arrived at `/dev/log` so far, one datagram each. */
   syslog(): readonly string[] {
-    this.#syslog.push(...this.#receiver.received());
+    for (const line of this.#receiver?.received() ?? []) this.#syslog.push(line);
     return this.#syslog;
   }
 
@@ -218,7 +230,7 @@ export class Machine implements AsyncDisposable {
     }
     await this.#holder.stdin.close();
     await this.#holder.status;
-    this.#receiver[Symbol.dispose]();
+    this.stopSyslog();
     await Deno.remove(this.directory, { recursive: true });
   }
 
