@@ -182,6 +182,7 @@ export class Upkeep {
 
   /** After a boot the rules of `kill_route` are gone. */
   async #reroute(): Promise<void> {
+    if (this.#parts.current().config.actions.kill_route === undefined) return;
     const outcomes = await reroute(this.#parts);
     if (outcomes.length === 0) return;
     this.#parts.notice(

@@ -60,11 +60,9 @@ export function addressFromBytes(bytes: Uint8Array, offset: number, family: Fami
 
 /** The 4 bytes of an IPv4 address or the 16 bytes of an IPv6 address, in network order. */
 export function addressToBytes(address: Address): Uint8Array {
-  const words = familyOf(address) === 4 ? [address.w3] : [address.w0, address.w1, address.w2, address.w3];
-  const bytes = new Uint8Array(words.length * 4);
-  const view = new DataView(bytes.buffer);
-  words.forEach((value, index) => view.setUint32(index * 4, value));
-  return bytes;
+  const { w0, w1, w2, w3 } = address;
+  if (familyOf(address) === 4) return Uint8Array.of(w3 >>> 24, w3 >>> 16, w3 >>> 8, w3);
+  return Uint8Array.from([w0, w1, w2, w3].flatMap((w) => [w >>> 24, w >>> 16, w >>> 8, w]));
 }
 
 /** A string that is equal exactly when the addresses are: the key of maps off the hot path. Same as the written form. */

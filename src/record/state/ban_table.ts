@@ -12,6 +12,12 @@ import { outcomesFromJson, outcomesToJson, probesFromJson, probesToJson } from "
 
 type Row = Record<string, SQLOutputValue>;
 
+/** The part of `StatementSync` that is used for rows as arrays. */
+interface ArrayStatement {
+  setReturnArrays(enabled: boolean): void;
+  all(...values: SQLOutputValue[]): readonly (readonly SQLOutputValue[])[];
+}
+
 /** A ban in force, as stored. */
 export interface StoredBan {
   /** Whom. */
@@ -33,6 +39,22 @@ export interface StoredBan {
   /** See {@link ActiveBan}. */
   readonly protocol: Protocol | undefined;
 }
+
+/** What {@link storedBan} is made of, in its order. */
+const STORED_COLUMNS = [
+  "target",
+  "since",
+  "seconds",
+  "expires",
+  "offence",
+  "reason",
+  "ports",
+  "port",
+  "protocol",
+] as const;
+
+/** Rows that are read at once. */
+const CHUNK = 5000;
 
 /** How many bans of one address `story` gives, newest first. */
 const MAX_STORY = 100;
@@ -147,14 +169,25 @@ export class BanTable {
     }
   }
 
-  /** The bans in force. A row that makes no sense is left out. */
+  /**
+   * The bans in force. A row that makes no sense is left out.
+   *
+   * Rows as arrays, many at once: an object for each row takes the runtime three times as long.
+   */
   *inForce(): Iterable<StoredBan> {
-    const statement = this.#prepared(
-      "SELECT target, since, seconds, expires, offence, reason, ports, port, protocol FROM bans WHERE ended IS NULL",
+    const statement = this.#rows(
+      `SELECT ${STORED_COLUMNS.join()} FROM bans WHERE ended IS NULL AND target > ? ORDER BY target LIMIT ${CHUNK}`,
     );
-    for (const row of statement.iterate()) {
-      const ban = storedBan(row);
-      if (ban !== undefined) yield ban;
+    for (let last = "", isMore = true; isMore;) {
+      const rows = statement.all(last);
+      for (const values of rows) {
+        const ban = storedBan(values);
+        if (ban !== undefined) yield ban;
+      }
+      const end = rows.at(-1)?.[0];
+      // In a damaged file they need not be in order.
+      isMore = rows.length === CHUNK && typeof end === "string" && end > last;
+      if (typeof end === "string") last = end;
     }
   }
 
@@ -211,6 +244,13 @@ export class BanTable {
     return old + many;
   }
 
+  /** A statement whose rows are arrays: Node.js 22.16 has that, and so has Deno, but not in its types. */
+  #rows(sql: string): ArrayStatement {
+    const statement = this.#prepared(sql) as unknown as ArrayStatement;
+    statement.setReturnArrays(true);
+    return statement;
+  }
+
   #prepared(sql: string): StatementSync {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
@@ -232,28 +272,29 @@ export class BanTable {
   }
 }
 
-function storedBan(row: Row): StoredBan | undefined {
-  const target = typeof row["target"] === "string" ? parsePrefix(row["target"]) : undefined;
-  const [since, offence, ports] = [numberOf(row["since"]), numberOf(row["offence"]), numberOf(row["ports"])];
-  const reason = row["reason"];
-  if (target === undefined || since === undefined || offence === undefined || !isReason(reason)) {
+/** @param values Those of {@link STORED_COLUMNS}. */
+function storedBan(values: readonly (SQLOutputValue | undefined)[]): StoredBan | undefined {
+  const [text, since, seconds, expires, offence, reason, ports, port, protocol] = values;
+  const target = typeof text === "string" ? parsePrefix(text) : undefined;
+  const [made, count] = [numberOf(since), numberOf(offence)];
+  if (target === undefined || made === undefined || count === undefined || !isReason(reason)) {
     return undefined;
   }
   return {
     target,
-    since,
-    seconds: numberOf(row["seconds"]),
-    expires: numberOf(row["expires"]),
-    offence,
+    since: made,
+    seconds: numberOf(seconds),
+    expires: numberOf(expires),
+    offence: count,
     reason,
-    ports: ports ?? 0,
-    port: numberOf(row["port"]),
-    protocol: isProtocol(row["protocol"]) ? row["protocol"] : undefined,
+    ports: numberOf(ports) ?? 0,
+    port: numberOf(port),
+    protocol: isProtocol(protocol) ? protocol : undefined,
   };
 }
 
 function storyOf(row: Row): BanStory | undefined {
-  const ban = storedBan(row);
+  const ban = storedBan(STORED_COLUMNS.map((name) => row[name]));
   if (ban === undefined) return undefined;
   const [note, hostname, time, cause] = [
     row["note"],

@@ -50,7 +50,7 @@ export function writeElements(writer: NetlinkWriter, elements: readonly SetEleme
     for (const { key, end, timeoutMs } of elements) {
       writer.nested(NFTA_LIST_ITEM, () => {
         writeKey(writer, key);
-        if (timeoutMs !== undefined) writer.uint64(NFTA_ELEMENT.timeout, BigInt(Math.ceil(timeoutMs)));
+        if (timeoutMs !== undefined) writer.uint64(NFTA_ELEMENT.timeout, Math.ceil(timeoutMs));
       });
       if (end === undefined) continue;
       writer.nested(NFTA_LIST_ITEM, () => {

@@ -46,6 +46,20 @@ Deno.test("readMessages and readAttributes give back what NetlinkWriter wrote", 
   }));
 });
 
+Deno.test("NetlinkWriter pads with zeros, also where something was written before, and writes numbers in network order", () => {
+  const writer = new NetlinkWriter(16);
+  writer.attribute(1, new Uint8Array(40).fill(0xff));
+  writer.reset();
+  writer.attribute(1, Uint8Array.of(0xaa));
+  writer.uint32(2, 0xfffefdfc);
+  writer.uint64(3, 2 ** 40 + 2 ** 31 + 5);
+  assert.deepEqual([...writer.bytes], [
+    ...[5, 0, 1, 0, 0xaa, 0, 0, 0],
+    ...[8, 0, 2, 0, 0xff, 0xfe, 0xfd, 0xfc],
+    ...[12, 0, 3, 0, 0, 0, 1, 0, 0x80, 0, 0, 5],
+  ]);
+});
+
 Deno.test("readMessages and readAttributes take any bytes: they end, stay inside, and never throw", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(310), (any, offset) => {
