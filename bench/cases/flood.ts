@@ -130,15 +130,18 @@ async function round(scene: Scene, running: Running, seconds: number): Promise<R
   // What was written to it meanwhile must not count as being answered slowly: the same pause for everybody.
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const counted = await running.counted();
+  const banned = await running.banned();
+  const rateAfter = ratio(requestsPerSecond(await scene.shortConnections(RATE_SECONDS)), rateBefore);
   return {
     sent: packets,
     cpuSeconds,
     grownKiB,
-    banned: await running.banned(),
+    banned,
     reported: counted?.reported,
     lost: counted?.lost,
+    rateAfter,
+    // By now a quarantine of five seconds is over: only a ban keeps it out.
     caught: !(await served(scene, source)),
-    rateAfter: ratio(requestsPerSecond(await scene.shortConnections(RATE_SECONDS)), rateBefore),
   };
 }
 

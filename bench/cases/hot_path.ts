@@ -6,6 +6,7 @@ import { DENO } from "../../tests/lab/deno.ts";
 import { run } from "../../tests/lab/lab.ts";
 import type { Case, Report } from "../case.ts";
 import { program } from "../contestants/portsnare.ts";
+import { CpuGroup } from "../measure/cpu_group.ts";
 import { benchRows } from "../measure/deno_bench.ts";
 import { figure, type Table } from "../measure/format.ts";
 import { median } from "../measure/statistics.ts";
@@ -14,6 +15,7 @@ import { SynPacket } from "../traffic/syn_packet.ts";
 const BENCH = new URL("../hot_path_bench.ts", import.meta.url).pathname;
 const PACKETS = 1_000_000;
 const QUICK_PACKETS = 100_000;
+const REPLAY_SECONDS = 300;
 /** struct pcap_file_header: magic, version 2.4, zone, accuracy, snap length, LINKTYPE_RAW. */
 const PCAP_HEADER = new Uint8Array(Uint32Array.of(0xa1b2c3d4, 0x00040002, 0, 0, 65535, 101).buffer);
 const RECORD_BYTES = 16;
@@ -58,24 +60,31 @@ async function replayed(rounds: number, packets: number): Promise<Table> {
   try {
     await writeCapture(path, packets);
     const seconds: number[] = [];
+    const cpuSeconds: number[] = [];
     for (let i = 0; i < rounds; i++) {
+      using group = CpuGroup.create();
       const begin = performance.now();
       const argv = [...program(), "replay", path, "--local", SERVER, "--open", "80", "--json"];
       // A scan is told packet by packet; what is timed is the judging, not the reading of the answer.
-      const { code, stderr } = await run(["/bin/sh", "-c", 'exec "$0" "$@" >/dev/null', ...argv], {
-        seconds: 300,
-      });
+      const { code, stderr } = await run(
+        group.wrap(["/bin/sh", "-c", 'exec "$0" "$@" >/dev/null', ...argv]),
+        { seconds: REPLAY_SECONDS },
+      );
       if (code !== 0) throw new Error(`replay failed: ${stderr}`);
       seconds.push((performance.now() - begin) / 1000);
+      cpuSeconds.push(group.cpuSeconds());
     }
     const middle = median(seconds);
+    const cpu = median(cpuSeconds);
     return {
       title: "Replay, as a whole process",
-      head: ["packets", "time", "packets a second"],
+      head: ["packets", "time", "processor time", "packets a second", "processor time for each"],
       rows: [[
         figure(packets),
         figure(middle, "s"),
+        figure(cpu, "s"),
         figure(middle === undefined ? undefined : packets / middle),
+        figure(cpu === undefined ? undefined : cpu / packets * 1e6, "µs"),
       ]],
     };
   } finally {

@@ -12,6 +12,7 @@ import type { Command, CommandOf } from "./command.ts";
 import { configPath } from "./config_path.ts";
 import { convert } from "./convert.ts";
 import { list, type QueryOptions, status, top, why } from "./query.ts";
+import { LineBuffer } from "./line_buffer.ts";
 import { replay } from "./replay.ts";
 import { run } from "./run.ts";
 
@@ -25,7 +26,7 @@ export async function dispatch(command: Command): Promise<ExitCode> {
     case "convert":
       return await convert(command, print);
     case "replay":
-      return await replay(await replayOptions(command), print);
+      return await replayed(command);
     case "status":
       return await status(await query(command));
     case "list":
@@ -58,6 +59,16 @@ async function configOrDefaults(given: string | undefined): Promise<Config> {
   } catch (error) {
     if (given !== undefined || !(error instanceof ConfigError)) throw error;
     return defaultConfig();
+  }
+}
+
+async function replayed(command: CommandOf<"replay">): Promise<ExitCode> {
+  const options = await replayOptions(command);
+  const output = new LineBuffer(print);
+  try {
+    return await replay(options, (line) => output.add(line));
+  } finally {
+    output.flush();
   }
 }
 

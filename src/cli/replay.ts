@@ -10,7 +10,7 @@ import type { Config } from "../config/schema.ts";
 import { decodePacket } from "../decode/decode.ts";
 import { EXIT, type ExitCode, messageOf, UserError } from "../errors.ts";
 import type { Address } from "../net/address.ts";
-import { addressKey } from "../net/address.ts";
+import { hostKey } from "../net/address.ts";
 import type { PortSet } from "../net/ports.ts";
 import { eachFrame, type Tally } from "./replay/frames.ts";
 import { readIgnored } from "./replay/ignored.ts";
@@ -72,14 +72,14 @@ async function replayFile(
   return EXIT.ok;
 }
 
-async function findScanners(capture: string, options: TrialOptions): Promise<ReadonlySet<string>> {
+async function findScanners(capture: string, options: TrialOptions): Promise<ReadonlySet<number | string>> {
   const trial = new Trial(options);
-  const scanners = new Set<string>();
+  const scanners = new Set<number | string>();
   await eachFrame(capture, (frame) => {
     const decision = trial.take(frame)?.decision;
     if (decision?.verdict !== "block" && decision?.verdict !== "observe") return;
     // Bounded like the reports; beyond that a scanner's probes of open ports are not told.
-    if (scanners.size < options.config.detect.max_sources) scanners.add(addressKey(decision.probe.source));
+    if (scanners.size < options.config.detect.max_sources) scanners.add(hostKey(decision.probe.source));
   });
   return scanners;
 }

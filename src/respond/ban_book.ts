@@ -5,7 +5,7 @@
  * queue may hold entries whose ban was lifted or renewed since, which are recognised by their serial and skipped.
  * @module
  */
-import { type Address, familyOf, sameAddress } from "../net/address.ts";
+import { type Address, hostKey, sameAddress } from "../net/address.ts";
 import { formatPrefix, isHostPrefix, type Prefix, prefixContains } from "../net/prefix.ts";
 
 /** A ban in force. */
@@ -22,7 +22,7 @@ interface Entry extends BookedBan {
 
 /** The bans in force. Bounded by whoever adds. */
 export class BanBook {
-  /** Single addresses. IPv4 by its 32 bits, IPv6 by its text: the number keeps the usual lookup cheap. */
+  /** Single addresses, by {@link hostKey}. */
   readonly #hosts = new Map<number | string, Entry>();
   /** Prefixes, by text. Few: only people make them. */
   readonly #prefixes = new Map<string, Entry>();
@@ -91,10 +91,6 @@ export class BanBook {
 function isSame(current: BookedBan, queued: Entry): boolean {
   return "serial" in current && current.serial === queued.serial &&
     sameAddress(current.target.address, queued.target.address);
-}
-
-function hostKey(address: Address): number | string {
-  return familyOf(address) === 4 ? address.w3 : `${address.w0}:${address.w1}:${address.w2}:${address.w3}`;
 }
 
 function push(heap: Entry[], entry: Entry): void {

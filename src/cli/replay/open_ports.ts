@@ -9,7 +9,7 @@
  * @module
  */
 import { type Packet, SCTP_CHUNK, TCP_FLAG } from "../../decode/packet.ts";
-import { type Address, familyOf } from "../../net/address.ts";
+import { type Address, hostKey } from "../../net/address.ts";
 import { PORT_COUNT, type PortSet } from "../../net/ports.ts";
 import type { Protocol } from "../../net/protocol.ts";
 
@@ -107,8 +107,4 @@ function emptyMaps(): PortMaps {
     udp: new Uint8Array(PORT_COUNT),
     sctp: new Uint8Array(PORT_COUNT),
   };
-}
-
-function hostKey(address: Address): number | string {
-  return familyOf(address) === 4 ? address.w3 : `${address.w0}:${address.w1}:${address.w2}:${address.w3}`;
 }

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Probe, ScanType } from "../../decode/probe.ts";
-import { addressKey } from "../../net/address.ts";
+import { formatAddress, hostKey } from "../../net/address.ts";
 import type { Protocol } from "../../net/protocol.ts";
 
 const MAX_PORTS_IN_ALL = 1_000_000;
@@ -51,7 +51,8 @@ interface Draft extends SourceReport {
 
 /** The reports of all sources. */
 export class SourceReports {
-  readonly #drafts = new Map<string, Draft>();
+  /** By {@link hostKey}. */
+  readonly #drafts = new Map<number | string, Draft>();
   readonly #maxSources: number;
   #ports = 0;
   #omitted = 0;
@@ -91,21 +92,22 @@ export class SourceReports {
   }
 
   #draft(probe: Probe, fate: Fate): Draft | undefined {
-    const address = addressKey(probe.source);
-    const known = this.#drafts.get(address);
+    const key = hostKey(probe.source);
+    const known = this.#drafts.get(key);
     if (known !== undefined) return known;
     if (this.#drafts.size >= this.#maxSources && !(fate === "block" && this.#dropOne())) return undefined;
     const { time } = probe;
+    const address = formatAddress(probe.source);
     const draft = { address, scans: {}, ports: new Set<number>(), first: time, last: time, fate, bans: 0 };
-    this.#drafts.set(address, draft);
+    this.#drafts.set(key, draft);
     return draft;
   }
 
   /** Make room by leaving out a source that was not banned. */
   #dropOne(): boolean {
-    for (const [address, draft] of this.#drafts) {
+    for (const [key, draft] of this.#drafts) {
       if (draft.fate === "block") continue;
-      this.#drafts.delete(address);
+      this.#drafts.delete(key);
       this.#ports -= draft.ports.size;
       this.#omitted += probesOf(draft);
       return true;

@@ -13,7 +13,7 @@ import type { Probe } from "../../decode/probe.ts";
 import type { Decision, NotEvidence } from "../../detect/decision.ts";
 import { Detector } from "../../detect/detector.ts";
 import { isTrapped } from "../../detect/evidence.ts";
-import { addressKey } from "../../net/address.ts";
+import { hostKey } from "../../net/address.ts";
 import { hostPrefix, type PrefixSet } from "../../net/prefix.ts";
 import { BanBook } from "../../respond/ban_book.ts";
 import { banSeconds } from "../../respond/ban_length.ts";
@@ -41,8 +41,8 @@ export interface TrialOptions {
   readonly host: OpenPorts;
   /** Who is ignored. */
   readonly ignored: PrefixSet;
-  /** Sources known to be scanners: what they asked of open ports belongs to their scan. */
-  readonly scanners: ReadonlySet<string>;
+  /** Sources known to be scanners, by {@link hostKey}: what they asked of open ports belongs to their scan. */
+  readonly scanners: ReadonlySet<number | string>;
 }
 
 /** A run over a capture. */
@@ -97,7 +97,7 @@ export class Trial {
     if (probe === undefined || (reason !== "untrapped" && reason !== "served")) return undefined;
     if (!isWatched(probe, this.#options.config)) return undefined;
     const open = this.#options.host.isOpen(probe.dest, probe.protocol, probe.port);
-    const ofScan = !isAckType(probe.scan) && this.#options.scanners.has(addressKey(probe.source));
+    const ofScan = !isAckType(probe.scan) && this.#options.scanners.has(hostKey(probe.source));
     if (open && !ofScan) return undefined;
     return { probe, decision: undefined, trapped: isTrapped(probe, this.#trap), open };
   }
