@@ -18,17 +18,30 @@ interface Words {
   readonly byDefault: string;
   readonly unset: string;
   readonly standsFor: string;
+  readonly restart: string;
 }
 
 const LANGUAGES: readonly { readonly directory: string; readonly texts?: string; readonly words: Words }[] = [
   {
     directory: "",
-    words: { value: "Value:", byDefault: "Default:", unset: "unset", standsFor: "PortSentry:" },
+    words: {
+      value: "Value:",
+      byDefault: "Default:",
+      unset: "unset",
+      standsFor: "PortSentry:",
+      restart: "A change needs a restart.",
+    },
   },
   {
     directory: "fr/",
     texts: "fr/texts.toml",
-    words: { value: "Valeur :", byDefault: "Par défaut :", unset: "absente", standsFor: "PortSentry :" },
+    words: {
+      value: "Valeur :",
+      byDefault: "Par défaut :",
+      unset: "absente",
+      standsFor: "PortSentry :",
+      restart: "Un changement demande un redémarrage.",
+    },
   },
 ];
 
@@ -87,6 +100,7 @@ function entry(
   const facts = [
     `${words.value} ${roff(translate(doc.form))}.`,
     `${words.byDefault} ${roff(standard)}.`,
+    ...(doc.needsRestart === true ? [roff(words.restart)] : []),
     ...(doc.portsentry === undefined ? [] : [`${words.standsFor} ${roff(doc.portsentry)}.`]),
   ];
   return [".TP", `.B ${roff(name)}`, roff(translate(doc.help)), ".br", ...facts].join("\n");

@@ -16,6 +16,7 @@ import type { Address } from "./net/address.ts";
 import { formatPrefix, hostPrefix, isHostPrefix, type Prefix } from "./net/prefix.ts";
 import { banResult, type BlockEvent, type Level, type ReleaseEvent } from "./record/event.ts";
 import type { Recorder } from "./record/recorder.ts";
+import { ReleaseDigest } from "./record/release_digest.ts";
 import { type ActiveBan, banOfEvent } from "./record/state/ban.ts";
 import type { State } from "./record/state/state.ts";
 import type { Ban, Outcome } from "./respond/backend.ts";
@@ -31,6 +32,8 @@ import { Turns } from "./system/turns.ts";
 const RETRY_SECONDS = 60;
 /** Bans that end in one turn; the rest follow in the next second. */
 const EXPIRE_BATCH = 5000;
+/** Bans that are lifted at once when all are: probes are judged in between. */
+const LIFT_BATCH = 1000;
 
 /** What bans are made with. */
 export interface BansParts {
@@ -181,9 +184,9 @@ export class Bans {
       return banOfEvent(event, probes.length === 0 ? [event.decision.probe] : probes);
     }));
     faultPoint("ban-saved");
-    recorder.record(events);
+    const { isWritten } = recorder.record(events);
     faultPoint("ban-told");
-    state.markRecorded();
+    if (isWritten) state.markRecorded();
   }
 
   /** Ban a target because a person said so. An earlier ban of it is replaced. */
@@ -223,6 +226,30 @@ export class Bans {
 
   /** Take back everything that was done about these targets. Those that somebody else lifted meanwhile are left out. */
   async release(targets: readonly Prefix[], cause: ReleaseEvent["cause"]): Promise<readonly Change[]> {
+    const digest = new ReleaseDigest(cause);
+    const changes = await this.#lift(targets, cause, digest);
+    this.#parts.recorder.record(digest.rest(this.#parts.clock.now()));
+    return changes;
+  }
+
+  /** Take back every ban that there is now, those included that are still being made. */
+  async releaseAll(): Promise<readonly Change[]> {
+    const digest = new ReleaseDigest("unblocked");
+    const targets = this.targets();
+    const changes: Change[] = [];
+    for (let at = 0; at < targets.length; at += LIFT_BATCH) {
+      changes.push(...await this.#lift(targets.slice(at, at + LIFT_BATCH), "unblocked", digest));
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    this.#parts.recorder.record(digest.rest(this.#parts.clock.now()));
+    return changes;
+  }
+
+  async #lift(
+    targets: readonly Prefix[],
+    cause: ReleaseEvent["cause"],
+    digest: ReleaseDigest,
+  ): Promise<readonly Change[]> {
     return await this.#turns.take(targets.map(formatPrefix), async () => {
       const there = targets.filter((target) =>
         this.holds(target) || this.#parts.state.get(target) !== undefined
@@ -230,14 +257,18 @@ export class Bans {
       const keys = there.map(formatPrefix);
       for (const key of keys) this.#leaving.add(key);
       try {
-        return there.length === 0 ? [] : await this.#release(there, cause);
+        return there.length === 0 ? [] : await this.#release(there, cause, digest);
       } finally {
         for (const key of keys) this.#leaving.delete(key);
       }
     });
   }
 
-  async #release(targets: readonly Prefix[], cause: ReleaseEvent["cause"]): Promise<readonly Change[]> {
+  async #release(
+    targets: readonly Prefix[],
+    cause: ReleaseEvent["cause"],
+    digest: ReleaseDigest,
+  ): Promise<readonly Change[]> {
     const { responder, clock, state, recorder, forget } = this.#parts;
     const outcomes = await responder.release(targets, (target) => this.#routed(target) !== undefined);
     const changes = targets.map((target, i): Change => ({ target, outcomes: outcomes[i] ?? [] }));
@@ -251,13 +282,7 @@ export class Bans {
     const over = changes.filter(({ outcomes }) => isUndone(outcomes));
     state.saveReleases(over.map((change) => ({ ...change, time, cause })));
     faultPoint("release-saved");
-    recorder.record(changes.map((change) => ({
-      type: "release",
-      time,
-      target: formatPrefix(change.target),
-      cause,
-      outcomes: change.outcomes,
-    })));
+    recorder.record(digest.take(changes, time));
     faultPoint("release-told");
     return changes;
   }

@@ -4,10 +4,13 @@
  */
 import { Bans, type BansParts } from "./bans.ts";
 import type { LoadedConfig } from "./config/load.ts";
+import { restartKeys } from "./config/restart.ts";
 import type { Config } from "./config/schema.ts";
 import { answer, type AnswerParts } from "./control/answers.ts";
 import { exemptionOf, type OverviewParts, pendingOf, statusOf, topOf } from "./control/overview.ts";
+import { reloadText } from "./control/reload_text.ts";
 import { ControlServer } from "./control/server.ts";
+import type { ReloadView } from "./control/views.ts";
 import { evidenceProbes } from "./detect/evidence_probes.ts";
 import { chooseEngine, type Engagement } from "./engagement.ts";
 import { messageOf, UserError } from "./errors.ts";
@@ -56,6 +59,8 @@ export class Daemon implements AsyncDisposable {
   readonly #recorder: Recorder;
   readonly #state: State;
   readonly #host: HostFacts;
+  /** What was read at the start and is not read again. */
+  readonly #startedWith: Config;
   #loaded: LoadedConfig;
   #engagement: Engagement;
   readonly #responder: Responder;
@@ -110,6 +115,7 @@ export class Daemon implements AsyncDisposable {
     this.#name = options.identity === PORTSENTRY_IDENTITY ? PORTSENTRY_NAME : IDENTITY;
     this.#dryRun = options.dryRun;
     this.#load = options.load;
+    this.#startedWith = config;
     this.#loaded = options.loaded;
     this.#log = parts.log;
     this.#host = parts.host;
@@ -160,20 +166,23 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Read the configuration anew. When it is wrong the old one stays, and this rejects. */
-  async reload(): Promise<string> {
+  async reload(): Promise<ReloadView> {
     const reloading = this.#changing.then(() => this.#reload());
     this.#changing = reloading.catch(() => {});
     return await reloading;
   }
 
-  async #reload(): Promise<string> {
+  async #reload(): Promise<ReloadView> {
     this.#notifier.reloading();
     try {
       const loaded = await this.#load();
       await this.#upkeep.between(() => this.#replace(loaded));
-      const message = `The configuration was read anew: ${loaded.sources.join(", ")}`;
-      this.#notice("notice", message);
-      return message;
+      const view: ReloadView = {
+        config: loaded.sources,
+        needsRestart: restartKeys(this.#startedWith, loaded.config),
+      };
+      this.#notice(view.needsRestart.length === 0 ? "notice" : "warning", reloadText(view));
+      return view;
     } catch (error) {
       this.#notice("err", `The configuration was not changed: ${messageOf(error)}`);
       throw error;
@@ -204,7 +213,9 @@ export class Daemon implements AsyncDisposable {
     this.#loaded = loaded;
     this.#engagement = engagement;
     this.#bans.reconfigure(this.#bansParts(config));
-    this.#recorder.setLimits(limitsOf(config));
+    this.#log.reconfigure(config.log);
+    this.#history?.moveTo(config.files.history);
+    this.#recorder.reconfigure(limitsOf(config));
     this.#host.protected.configure(config.ignore);
     await this.#arm(known);
     await this.#upkeep.restore("after the reload");

@@ -85,8 +85,7 @@ export class Upkeep {
     const { state, recorder } = this.#parts;
     this.#tellState();
     const events = state.unrecorded().map(eventOfBan).filter((event) => event !== undefined);
-    if (events.length > 0) recorder.record(events);
-    state.markRecorded();
+    if (recorder.record(events).isWritten) state.markRecorded();
     await this.restore("at start");
   }
 
@@ -146,7 +145,7 @@ export class Upkeep {
     await this.#heal();
     state.tick();
     this.#tellState();
-    recorder.tick();
+    if (recorder.tick()) state.markRecorded();
     this.#writeBlocked();
     this.#tellSeizures();
     if (this.#ticks % SAVE_LISTENERS_TICKS === 0) this.#saveListeners();

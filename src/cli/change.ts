@@ -3,11 +3,15 @@
  * @module
  */
 import { ask, type Question } from "../control/client.ts";
-import type { ChangeView } from "../control/views.ts";
+import { reloadText } from "../control/reload_text.ts";
+import type { ChangeView, ReloadView } from "../control/views.ts";
 import { EXIT, type ExitCode } from "../errors.ts";
 import { formatPrefix } from "../net/prefix.ts";
 import type { CommandOf } from "./command.ts";
 import { describeOutcome, type QueryOptions } from "./query.ts";
+
+/** Bans that `unblock --all` shows one by one, and as many again of those that it could not lift. */
+const MAX_SHOWN = 20;
 
 /** `portsnare block`. Fails when the ban was not made. */
 export async function block(command: CommandOf<"block">, options: QueryOptions): Promise<ExitCode> {
@@ -22,16 +26,45 @@ export async function block(command: CommandOf<"block">, options: QueryOptions):
   }, options);
 }
 
-/** `portsnare unblock`. */
+/** `portsnare unblock`. Fails when something could not be taken back. */
 export async function unblock(command: CommandOf<"unblock">, options: QueryOptions): Promise<ExitCode> {
-  const target = command.target === "all" ? "all" : formatPrefix(command.target);
-  return await change({ verb: "unblock", target }, options);
+  if (command.target === "all") return await unblockAll(options);
+  return await change({ verb: "unblock", target: formatPrefix(command.target) }, options);
+}
+
+/** Of a hundred thousand bans people want the sum, and to see what went wrong. */
+async function unblockAll(options: QueryOptions): Promise<ExitCode> {
+  let [all, done, shown] = [0, 0, 0];
+  let failed = false;
+  for await (const data of ask(options.socket, { verb: "unblock", target: "all" })) {
+    // The daemon sends a ChangeView for each ban.
+    const view = data as ChangeView;
+    const isWhole = view.outcomes.every((outcome) => outcome.ok);
+    failed ||= !isWhole;
+    all++;
+    if (view.done) done++;
+    if (options.json) options.print(JSON.stringify(view));
+    else if (all <= MAX_SHOWN || (!isWhole && shown < 2 * MAX_SHOWN)) {
+      shown++;
+      options.print(describeChange("unblock", view));
+    }
+  }
+  if (!options.json) options.print(allText(all, done));
+  return failed ? EXIT.unavailable : EXIT.ok;
+}
+
+function allText(all: number, done: number): string {
+  if (all === 0) return "No bans are in force.";
+  if (done < all) return `${done} of ${all} bans lifted; see the log for why the others were not`;
+  return all === 1 ? "1 ban lifted" : `${all} bans lifted`;
 }
 
 /** `portsnare reload`. */
 export async function reload(options: QueryOptions): Promise<ExitCode> {
   for await (const data of ask(options.socket, { verb: "reload" })) {
-    options.print(options.json ? JSON.stringify(data) : String(data));
+    // The daemon sends one ReloadView for this verb.
+    const view = data as ReloadView;
+    options.print(options.json ? JSON.stringify(view) : reloadText(view));
   }
   return EXIT.ok;
 }

@@ -37,7 +37,8 @@ export function exampleConfig(): string {
 
 function describe(doc: KeyDoc): string {
   const origin = doc.portsentry === undefined ? "" : ` PortSentry: ${doc.portsentry}.`;
-  return `${doc.help} Takes ${doc.form}.${origin}`;
+  const restart = doc.needsRestart === true ? " A change needs a restart." : "";
+  return `${doc.help} Takes ${doc.form}.${restart}${origin}`;
 }
 
 function setting(key: string, doc: KeyDoc): string {

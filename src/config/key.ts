@@ -13,6 +13,8 @@ export interface KeyDoc {
   readonly help: string;
   /** The PortSentry option it stands for. */
   readonly portsentry?: string;
+  /** Whether a change takes effect only when the daemon is started again. Default: no, a reload is enough. */
+  readonly needsRestart?: boolean;
 }
 
 /** One objection of a check. */

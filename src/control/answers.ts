@@ -13,12 +13,20 @@ import type { State } from "../record/state/state.ts";
 import { banSeconds } from "../respond/ban_length.ts";
 import { banView, offenceView, outcomeView } from "./ban_views.ts";
 import type { Request, RequestOf } from "./protocol.ts";
-import type { BanView, ChangeView, EvidenceView, SourceView, StatusView, StoryView } from "./views.ts";
+import type {
+  BanView,
+  ChangeView,
+  EvidenceView,
+  ReloadView,
+  SourceView,
+  StatusView,
+  StoryView,
+} from "./views.ts";
 
 /** What of the daemon the answers are made from. */
 export interface AnswerParts {
   /** The bans. */
-  readonly bans: Pick<Bans, "list" | "has" | "holds" | "targets" | "impose" | "release">;
+  readonly bans: Pick<Bans, "list" | "has" | "holds" | "impose" | "release" | "releaseAll">;
   /** The state database. */
   readonly state: Pick<State, "find" | "active">;
   /** The configuration. */
@@ -36,7 +44,7 @@ export interface AnswerParts {
   /** The probes that count against an address at this moment. */
   readonly pending: (address: Address) => readonly EvidenceView[];
   /** Reads the configuration anew. Rejects, and keeps the old one, when it is wrong. */
-  readonly reload: () => Promise<string>;
+  readonly reload: () => Promise<ReloadView>;
 }
 
 /** The data lines of the answer. Throws UserError for what cannot be done. */
@@ -95,8 +103,9 @@ async function block(request: RequestOf<"block">, parts: AnswerParts): Promise<C
 }
 
 async function unblock(request: RequestOf<"unblock">, parts: AnswerParts): Promise<readonly ChangeView[]> {
-  const targets = request.target === "all" ? parts.bans.targets() : [banned(prefixIn(request.target), parts)];
-  const changes = await parts.bans.release(targets, "unblocked");
+  const changes = request.target === "all"
+    ? await parts.bans.releaseAll()
+    : await parts.bans.release([banned(prefixIn(request.target), parts)], "unblocked");
   return changes.map((change) => changeView(change, change.outcomes.every((outcome) => outcome.ok)));
 }
 

@@ -160,3 +160,11 @@ export interface ChangeView {
   /** What each action did. */
   readonly outcomes: readonly OutcomeView[];
 }
+
+/** What a reload did. */
+export interface ReloadView {
+  /** The files that were read. */
+  readonly config: readonly string[];
+  /** Keys, as `section.key`, whose change waits for a restart. */
+  readonly needsRestart: readonly string[];
+}

@@ -18,8 +18,11 @@ import {
   type NoticeEvent,
   type ProbeEvent,
   type ReleaseEvent,
+  type ReleasesEvent,
   type ScanEvent,
 } from "./event.ts";
+
+const BY_HAND = "released by the administrator";
 
 type Outcome = BlockEvent["outcomes"][number];
 
@@ -40,6 +43,8 @@ export function alertLines(event: ScanEvent): readonly LogLine[] {
       return blockLines(event);
     case "release":
       return releaseLines(event);
+    case "releases":
+      return releasesLines(event);
     case "notice":
       return [noticeLine(event)];
   }
@@ -218,7 +223,7 @@ function failedText(outcome: Extract<Outcome, { ok: false }>, ip: string): strin
 function releaseLines(event: ReleaseEvent): readonly LogLine[] {
   const target = escapeLine(event.target, 64);
   const failed = event.outcomes.filter((outcome) => !outcome.ok);
-  const why = event.cause === "expired" ? "the time of its ban is over" : "released by the administrator";
+  const why = event.cause === "expired" ? "the time of its ban is over" : BY_HAND;
   const lines: LogLine[] = failed.map((outcome) => ({
     level: "err",
     text: `adminalert: ERROR: Could not release host ${target} from ${escapeLine(outcome.action)}: ` +
@@ -226,6 +231,23 @@ function releaseLines(event: ReleaseEvent): readonly LogLine[] {
   }));
   if (failed.length > 0) return lines;
   return [{ level: "notice", text: `adminalert: Host ${target} is no longer kept out: ${why}` }];
+}
+
+function releasesLines({ cause, released, failed }: ReleasesEvent): readonly LogLine[] {
+  const hosts = (count: number): string => `${count} more ${count === 1 ? "host" : "hosts"}`;
+  const why = cause === "expired" ? "their time is over" : BY_HAND;
+  const lines: LogLine[] = [];
+  if (released > 0) {
+    const are = released === 1 ? "is" : "are";
+    lines.push({
+      level: "notice",
+      text: `adminalert: ${hosts(released)} ${are} no longer kept out: ${why}`,
+    });
+  }
+  if (failed > 0) {
+    lines.push({ level: "err", text: `adminalert: ERROR: Could not release ${hosts(failed)}` });
+  }
+  return lines;
 }
 
 function noticeLine(event: NoticeEvent): LogLine {

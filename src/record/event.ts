@@ -49,6 +49,20 @@ export interface ReleaseEvent {
   readonly outcomes: readonly Outcome[];
 }
 
+/** Many bans ended at once: those that are not told one by one. */
+export interface ReleasesEvent {
+  /** The tag. */
+  readonly type: "releases";
+  /** Seconds since the epoch. */
+  readonly time: number;
+  /** As in {@link ReleaseEvent}. */
+  readonly cause: ReleaseEvent["cause"];
+  /** How many were taken back. */
+  readonly released: number;
+  /** How many could not be, and are tried again. */
+  readonly failed: number;
+}
+
 /** How loud a notice is: the names of syslog(3). */
 export type Level = "debug" | "info" | "notice" | "warning" | "err";
 
@@ -65,7 +79,7 @@ export interface NoticeEvent {
 }
 
 /** Anything that is written down. */
-export type ScanEvent = ProbeEvent | BlockEvent | ReleaseEvent | NoticeEvent;
+export type ScanEvent = ProbeEvent | BlockEvent | ReleaseEvent | ReleasesEvent | NoticeEvent;
 
 /** What came of a ban: in force, attempted in vain, or never meant to be (only a command was to run). */
 export type BanResult = "made" | "failed" | "no-ban";

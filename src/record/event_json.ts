@@ -34,6 +34,10 @@ export function eventFields(event: ScanEvent): Readonly<Record<string, Json>> {
         cause: event.cause,
         outcomes: event.outcomes.map(outcomeFields),
       };
+    case "releases": {
+      const { type, time, cause, released, failed } = event;
+      return { type, time, cause, released, failed };
+    }
     case "notice":
       return { type: "notice", time: event.time, level: event.level, message: event.message };
   }

@@ -16,22 +16,27 @@ const BUSY_MS = 50;
 /** A reader that takes no line for so long, in milliseconds, does not keep the daemon from ending. */
 const FLUSH_MS = 2000;
 const CATEGORY = "portsnare";
+const SYSLOG_PATH = "/dev/log";
 
-/** Options of {@link openLog}. */
-export interface LogOptions {
+/** What the configuration says of the log. */
+export interface LogSettings {
   /** Lines below this are not written. */
   readonly level: Level;
   /** Text for people or JSON for machines. */
   readonly format: "text" | "json";
   /** Where to. */
   readonly target: WantedTarget;
+}
+
+/** Options of {@link openLog}. */
+export interface LogOptions extends LogSettings {
   /** The name in syslog; default: `portsnare`. */
   readonly identity?: string;
   /** The socket of syslog; default: `/dev/log`. */
   readonly syslogPath?: string;
   /** Default: standard output. */
   readonly stdout?: ByteWriter;
-  /** `$JOURNAL_STREAM`. */
+  /** `$JOURNAL_STREAM`. Default: there is none. */
   readonly journalStream?: string | undefined;
 }
 
@@ -45,40 +50,43 @@ interface Sink {
 
 /** The open log. One at a time in a process: opening another takes its place. */
 export class Log implements AsyncDisposable {
-  /** Where lines go. */
-  readonly target: LogTarget;
-  /** Whether a line is text or JSON. */
-  readonly format: "text" | "json";
-  readonly #threshold: number;
-  readonly #sink: Sink;
+  #options: LogOptions;
+  #target: LogTarget;
+  /** Every sink so far: one that is not written to any more may still have lines to deliver. */
+  readonly #sinks = new Map<LogTarget, Sink>();
   readonly #logger: Logger;
 
   /** Made by {@link openLog}. */
   constructor(options: LogOptions) {
-    this.format = options.format;
-    this.#threshold = SEVERITY[options.level];
-    const identity = options.identity ?? IDENTITY;
-    const syslogPath = options.syslogPath ?? "/dev/log";
-    const surroundings = logSurroundings({ journalStream: options.journalStream, syslogPath, identity });
-    this.target = chooseTarget(options.target, surroundings);
-    const lossText = (lines: number): string => lossLine(lines, options.format);
-    this.#sink = this.target === "syslog"
-      ? syslogSink(new Syslog({ path: syslogPath, identity, pid: Deno.pid, clock: systemClock, lossText }))
-      : streamSink(options.stdout ?? Deno.stdout, {
-        lossText,
-        prefix: this.target === "journal",
-      });
+    this.#options = options;
+    this.#target = targetOf(options);
     this.#logger = this.#configure();
+  }
+
+  /** Where lines go. */
+  get target(): LogTarget {
+    return this.#target;
+  }
+
+  /** Whether a line is text or JSON. */
+  get format(): "text" | "json" {
+    return this.#options.format;
+  }
+
+  /** Follow another configuration. Lines that wait still go where they were meant to go. */
+  reconfigure(settings: LogSettings): void {
+    this.#options = { ...this.#options, ...settings };
+    this.#target = targetOf(this.#options);
   }
 
   /** Lines that were lost because nobody took them, ever. */
   get lost(): number {
-    return this.#sink.lost;
+    return this.#sinks.values().reduce((sum, sink) => sum + sink.lost, 0);
   }
 
   /** Whether a line of this level would be written. */
   isEnabled(level: Level): boolean {
-    return SEVERITY[level] <= this.#threshold;
+    return SEVERITY[level] <= SEVERITY[this.#options.level];
   }
 
   /** Write one line, which the caller has escaped. Never waits and never throws. */
@@ -100,7 +108,7 @@ export class Log implements AsyncDisposable {
 
   /** Resolves when every line so far has left the process or is lost. */
   async flush(): Promise<void> {
-    await this.#sink.flush();
+    await Promise.all([...this.#sinks.values()].map((sink) => sink.flush()));
   }
 
   /** Write what is left, then close. Where nobody reads, what is left is lost. */
@@ -109,7 +117,21 @@ export class Log implements AsyncDisposable {
     const late = new Promise<void>((resolve) => timer = setTimeout(resolve, FLUSH_MS));
     await Promise.race([this.flush(), late]);
     clearTimeout(timer);
-    this.#sink.close();
+    for (const sink of this.#sinks.values()) sink.close();
+  }
+
+  #sink(): Sink {
+    const sink = this.#sinks.get(this.#target) ?? this.#openSink();
+    this.#sinks.set(this.#target, sink);
+    return sink;
+  }
+
+  #openSink(): Sink {
+    const { syslogPath: path = SYSLOG_PATH, identity = IDENTITY, stdout = Deno.stdout } = this.#options;
+    const lossText = (lines: number): string => lossLine(lines, this.format);
+    return this.#target === "syslog"
+      ? syslogSink(new Syslog({ path, identity, pid: Deno.pid, clock: systemClock, lossText }))
+      : streamSink(stdout, { lossText, prefix: this.#target === "journal" });
   }
 
   #configure(): Logger {
@@ -126,14 +148,19 @@ export class Log implements AsyncDisposable {
 
   #take(record: LogRecord): void {
     const { level, line } = record.properties;
-    if (isLevel(level) && typeof line === "string") this.#sink.write(level, line);
-    else this.#sink.write("err", record.message.map(String).join(""));
+    if (isLevel(level) && typeof line === "string") this.#sink().write(level, line);
+    else this.#sink().write("err", record.message.map(String).join(""));
   }
 }
 
 /** Open the log. It takes the place of the one that was open before. */
 export function openLog(options: LogOptions): Log {
   return new Log(options);
+}
+
+function targetOf(options: LogOptions): LogTarget {
+  const { journalStream, syslogPath = SYSLOG_PATH, identity = IDENTITY } = options;
+  return chooseTarget(options.target, logSurroundings({ journalStream, syslogPath, identity }));
 }
 
 function isLevel(value: unknown): value is Level {

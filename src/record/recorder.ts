@@ -38,10 +38,10 @@ export interface RecorderOptions {
   readonly limits: RecorderLimits;
 }
 
-/** What could not be written down. Also told in the log. */
+/** What became of the history. Why it could not be written is told in the log. */
 export interface RecordResult {
-  /** Why the history could not be written; its lines wait for the next attempt. */
-  readonly historyError?: string;
+  /** Whether every line so far is in the file; otherwise some wait for the next attempt. */
+  readonly isWritten: boolean;
 }
 
 /** Writes events down. */
@@ -52,6 +52,7 @@ export class Recorder {
   /** Bans that fail: every further probe of the scanner would have another line on another attempt. */
   #failures: LineLimiter;
   #historyError: string | undefined;
+  #isWritten = true;
 
   /** Makes the history file when it is missing: without it fail2ban, with all its jails, does not start. */
   constructor(options: RecorderOptions) {
@@ -69,26 +70,40 @@ export class Recorder {
     );
     if (entries.length > 0) this.#writeHistory(entries.map(formatHistoryLine));
     for (const event of events) if (this.#mayLog(event)) this.#log(event);
-    return this.#historyError === undefined ? {} : { historyError: this.#historyError };
+    return { isWritten: this.#isWritten };
   }
 
-  /** To be called each second: writes due summaries and tries again what waits for the disk. */
-  tick(): void {
+  /**
+   * To be called each second: writes due summaries, tries again what waits for the disk, and makes the history file anew
+   * when somebody took it away.
+   *
+   * @returns Whether lines that waited have now been written.
+   */
+  tick(): boolean {
     const now = this.#options.clock.monotonicMs();
     this.#logSummaries(this.#probes.takeDue(now), this.#failures.takeDue(now));
-    if (this.#historyError !== undefined) this.#writeHistory([]);
+    const wasWritten = this.#isWritten;
+    this.#writeHistory([]);
+    return !wasWritten && this.#isWritten;
   }
 
   /** Follow another configuration. Summaries of what was counted under the old one are written at once. */
-  setLimits(limits: RecorderLimits): void {
-    this.close();
+  reconfigure(limits: RecorderLimits): void {
+    this.#tellLeftOut();
     this.#offences.setLimits(limits);
     this.#probes = new LineLimiter(limits);
     this.#failures = new LineLimiter(limits);
+    // The file may be another one by now, and has to be there.
+    this.#writeHistory([]);
   }
 
-  /** Write the summaries of everything that was left out so far. */
+  /** Write the summaries of everything that was left out so far, and what waits for the history. */
   close(): void {
+    this.#tellLeftOut();
+    this.#writeHistory([]);
+  }
+
+  #tellLeftOut(): void {
     this.#logSummaries(this.#probes.takeAll(), this.#failures.takeAll());
   }
 
@@ -101,6 +116,7 @@ export class Recorder {
         return banResult(event.outcomes) !== "failed" ||
           this.#failures.allow(counted(event, event.outcomes.length), this.#options.clock.monotonicMs());
       case "release":
+      case "releases":
       case "notice":
         return true;
     }
@@ -157,6 +173,7 @@ export class Recorder {
       this.#notice("notice", "The history file can be written again");
     }
     this.#historyError = error;
+    this.#isWritten = result.ok && !result.waiting;
   }
 
   #notice(level: Level, message: string): void {

@@ -61,6 +61,8 @@ export class Responder {
   #config: ResponderConfig;
   #commands: CommandRunner;
   #hostsDeny: HostsDeny;
+  /** Files that an earlier configuration named, by path: our lines there would outlive their bans. */
+  readonly #formerHostsDeny = new Map<string, HostsDeny>();
   /** What this process banned and did not release. A ban under way is not yet saved, and yet must not be swept away. */
   readonly #made = new Set<string>();
 
@@ -79,6 +81,8 @@ export class Responder {
     const { config, backend } = options;
     this.#firewall.use(backend);
     if (config.files.hosts_deny !== this.#config.files.hosts_deny) {
+      this.#formerHostsDeny.set(this.#config.files.hosts_deny, this.#hostsDeny);
+      this.#formerHostsDeny.delete(config.files.hosts_deny);
       this.#hostsDeny = new HostsDeny(config.files.hosts_deny);
     }
     this.#config = config;
@@ -136,6 +140,7 @@ export class Responder {
     const outcomes = await Promise.all([
       this.#firewall.restore(bans, keep),
       this.#restoreHostsDeny(bans, keep),
+      this.#leaveFormerHostsDeny(),
     ]);
     return outcomes.flat().filter((outcome) => !outcome.ok);
   }
@@ -220,6 +225,19 @@ export class Responder {
     } catch {
       return false;
     }
+  }
+
+  async #leaveFormerHostsDeny(): Promise<readonly Outcome[]> {
+    const former = [...this.#formerHostsDeny.values()];
+    this.#formerHostsDeny.clear();
+    if (this.#dryRun) return [];
+    return (await Promise.all(former.map(async (file) => {
+      try {
+        return await file.remove(file.targets());
+      } catch (error) {
+        return [{ ok: false, action: "kill_hosts_deny", error: messageOf(error) } as const];
+      }
+    }))).flat();
   }
 
   async #restoreHostsDeny(

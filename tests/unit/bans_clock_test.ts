@@ -31,7 +31,7 @@ class Machine {
       config,
       responder: new Responder({ config, backend: this.backend, exec, dryRun: true }),
       state: this.state,
-      recorder: { record: () => ({}) },
+      recorder: { record: () => ({ isWritten: true }) },
       clock: this.clock,
       evidence: () => [],
       forget: () => {},

@@ -63,7 +63,7 @@ class Scene {
       recorder: {
         record: (events) => {
           this.events.push(...events);
-          return {};
+          return { isWritten: true };
         },
       },
       clock: this.clock,

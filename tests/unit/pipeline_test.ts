@@ -49,7 +49,7 @@ function outcomeOf(decisions: readonly Decision[]): { held: readonly string[]; b
         return Promise.resolve();
       },
     },
-    recorder: { record: () => ({}) },
+    recorder: { record: () => ({ isWritten: true }) },
   });
   for (const _ of decisions) pipeline.frame(FRAME);
   assert.deepEqual({ held, banned }, { held: [], banned: [] }, "nothing is done before the batch ends");

@@ -44,6 +44,7 @@ export const FILES_KEYS: Keys<FilesConfig> = {
     default: "/var/lib/portsnare/portsnare.db",
     form: PATH_FORM,
     help: "The database of bans and offences.",
+    needsRestart: true,
   }),
   hosts_deny: key({
     check: path(),
@@ -56,6 +57,7 @@ export const FILES_KEYS: Keys<FilesConfig> = {
     default: "/run/portsnare/control.sock",
     form: PATH_FORM,
     help: "Where the daemon listens for status, list, block, unblock and reload.",
+    needsRestart: true,
   }),
   keep: key({
     check: duration({ min: 3600 }),

@@ -176,6 +176,18 @@ Deno.test("F6: alertLines tells of the end of a ban, and of what could not be un
   );
 });
 
+Deno.test("alertLines sums up the bans that ended together", () => {
+  const rest = (released: number, failed: number, cause: "expired" | "unblocked") =>
+    texts({ type: "releases", time: TIME, cause, released, failed });
+  assert.deepEqual(rest(99_900, 0, "unblocked"), [
+    "adminalert: 99900 more hosts are no longer kept out: released by the administrator",
+  ]);
+  assert.deepEqual(rest(1, 2, "expired"), [
+    "adminalert: 1 more host is no longer kept out: their time is over",
+    "adminalert: ERROR: Could not release 2 more hosts",
+  ]);
+});
+
 Deno.test("alertLines names a notice adminalert unless it names itself", () => {
   const notice = (message: string) => texts({ type: "notice", time: TIME, level: "notice", message });
   assert.deepEqual(notice("PortSentry is now active and listening."), [

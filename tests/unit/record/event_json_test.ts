@@ -36,6 +36,10 @@ Deno.test("eventJson writes releases and notices, and null for a ban without end
     '{"type":"release","time":1795207546,"target":"10.0.0.0/24","cause":"unblocked","outcomes":[]}',
   );
   assert.equal(
+    eventJson({ type: "releases", time: TIME, cause: "expired", released: 3, failed: 1 }),
+    '{"type":"releases","time":1795207546,"cause":"expired","released":3,"failed":1}',
+  );
+  assert.equal(
     eventJson({ type: "notice", time: TIME, level: "err", message: "x" }),
     '{"type":"notice","time":1795207546,"level":"err","message":"x"}',
   );

@@ -94,3 +94,28 @@ Deno.test("C10: Log sends to syslog where there is no journal, and goes on while
     Deno.removeSync(directory, { recursive: true });
   }
 });
+
+Deno.test("Log.reconfigure takes up level, format and target, and loses no line that waits", async () => {
+  const directory = Deno.makeTempDirSync();
+  const syslogPath = `${directory}/log`;
+  const { stdout, text } = capture();
+  try {
+    const settings = { level: "notice", format: "text" } as const;
+    await using log = openLog({ ...settings, target: "syslog", syslogPath, stdout });
+    log.write("notice", "to syslog, which is not there");
+    log.reconfigure({ level: "info", format: "json", target: "stdout" });
+    assert.deepEqual([log.target, log.format, log.isEnabled("info")], ["plain", "json", true]);
+    log.write("info", "to stdout");
+    using receiver = new UnixReceiver(syslogPath);
+    await log.flush();
+    assert.equal(text(), "to stdout\n");
+    assert.match(receiver.received().join(), /^<29>.*: to syslog, which is not there$/);
+    log.reconfigure({ ...settings, target: "syslog" });
+    log.write("info", "never");
+    log.write("notice", "back");
+    assert.match(receiver.received().join(), /^<29>.*: back$/);
+    assert.equal(log.lost, 0);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});

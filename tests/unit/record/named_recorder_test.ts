@@ -50,7 +50,7 @@ function scene(): {
           const { source, port } = event.decision.probe;
           told.push(`${event.hostname ?? "-"}/${formatAddress(source)} ${port}`);
         }
-        return {};
+        return { isWritten: true };
       },
     },
     nameOf: (source: Address) => question(formatAddress(source)).promise,

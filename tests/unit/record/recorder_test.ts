@@ -15,7 +15,7 @@ class Desk {
   readonly order: string[] = [];
   readonly history: string[] = [];
   readonly log: string[] = [];
-  result: AppendResult = { ok: true };
+  result: AppendResult = { ok: true, waiting: false };
   nowMs = 0;
   readonly recorder: Recorder;
 
@@ -54,7 +54,7 @@ Deno.test("C7 C9 C17: Recorder.record writes one history line for a ban and logs
     blockEvent(made),
     probeEvent("already-blocked"),
   ]);
-  assert.deepEqual(result, {});
+  assert.deepEqual(result, { isWritten: true });
   assert.equal(desk.history.length, 1);
   assert.match(desk.history[0] ?? "", / Host: 10\.77\.0\.1\/10\.77\.0\.1 Port: 23 TCP Blocked$/);
   assert.deepEqual(desk.order, ["history", "log", "log", "log", "log"]);
@@ -108,14 +108,25 @@ Deno.test("Recorder.record does not use up a source's lines for what the level h
 Deno.test("Recorder.record says once that the history cannot be written and once that it can", () => {
   const desk = new Desk();
   desk.result = { ok: false, error: "Cannot append to /x: ENOSPC", lost: 0 };
-  assert.equal(desk.recorder.record([blockEvent(made)]).historyError, "Cannot append to /x: ENOSPC");
+  assert.deepEqual(desk.recorder.record([blockEvent(made)]), { isWritten: false });
   desk.recorder.record([blockEvent(made)]);
-  desk.recorder.tick();
+  assert.equal(desk.recorder.tick(), false);
   assert.equal(desk.log.filter((line) => line.includes("ENOSPC")).length, 1);
-  desk.result = { ok: true };
-  desk.recorder.tick();
+  desk.result = { ok: true, waiting: false };
+  assert.equal(desk.recorder.tick(), true, "so that it is known that they were written");
   assert.equal(desk.log.at(-1), "adminalert: The history file can be written again");
-  assert.deepEqual(desk.recorder.record([]), {});
+  assert.deepEqual(desk.recorder.record([]), { isWritten: true });
+  assert.equal(desk.recorder.tick(), false);
+});
+
+Deno.test("Recorder says nothing of a history that is being rotated, but that it is not written yet", () => {
+  const desk = new Desk();
+  desk.result = { ok: true, waiting: true };
+  assert.deepEqual(desk.recorder.record([blockEvent(made)]), { isWritten: false });
+  assert.equal(desk.recorder.tick(), false);
+  desk.result = { ok: true, waiting: false };
+  assert.equal(desk.recorder.tick(), true);
+  assert.ok(!desk.log.some((line) => line.includes("history")));
 });
 
 Deno.test("Recorder writes one JSON object for each event, and for a summary", () => {
@@ -140,10 +151,10 @@ Deno.test("Recorder writes one JSON object for each event, and for a summary", (
   });
 });
 
-Deno.test("Recorder.setLimits writes what the old limits left out, and forgets no offence", () => {
+Deno.test("Recorder.reconfigure writes what the old limits left out, and forgets no offence", () => {
   const desk = new Desk({ burst: 1 });
   desk.recorder.record([probeEvent("observe"), probeEvent("observe")]);
-  desk.recorder.setLimits({ burst: 9, intervalSeconds: 60, windowSeconds: 600, maxSources: 1024 });
+  desk.recorder.reconfigure({ burst: 9, intervalSeconds: 60, windowSeconds: 600, maxSources: 1024 });
   assert.match(desk.log.at(-1) ?? "", /1 more probe/);
   desk.recorder.record([probeEvent("observe")]);
   assert.equal(desk.history.length, 1);

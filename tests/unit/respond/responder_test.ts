@@ -245,6 +245,23 @@ Deno.test("Responder.reconfigure follows another configuration and still release
   assert.doesNotMatch(denied(it.path), /192\.0\.2\.1\b/);
 });
 
+Deno.test("Responder moves its lines when the configuration names another hosts.deny, and back", async () => {
+  using it = scene({ kill_hosts_deny: "ALL: $TARGET$ : DENY" });
+  await Deno.writeTextFile(it.path, "sshd: 198.51.100.1\n");
+  await it.responder.block([request("192.0.2.1")]);
+  const other = `${it.path}.other`;
+  const config = { ...it.config, files: { ...it.config.files, hosts_deny: other } };
+  const bans = [{ target: prefix("192.0.2.1"), seconds: 60 }];
+  it.responder.reconfigure({ config, backend: it.backend });
+  assert.deepEqual(await it.responder.restore(bans), []);
+  assert.equal(denied(it.path), "sshd: 198.51.100.1\n", "what is not ours stays");
+  assert.match(denied(other), /^ALL: 192\.0\.2\.1 : DENY/m);
+  it.responder.reconfigure({ config: it.config, backend: it.backend });
+  it.responder.reconfigure({ config, backend: it.backend });
+  assert.deepEqual(await it.responder.restore(bans), []);
+  assert.match(denied(other), /^ALL: 192\.0\.2\.1 : DENY/m, "a file that is used again is not left");
+});
+
 Deno.test("Responder with dryRun runs no command and does not touch hosts.deny", async () => {
   using it = scene(ALL);
   const exec: Exec = () => Promise.reject(new Error("a command was run"));
