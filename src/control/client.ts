@@ -29,8 +29,7 @@ const MAX_LINE = 1 << 20;
  */
 export async function* ask(path: string, question: Question): AsyncIterable<unknown> {
   using connection = await connect(path);
-  const request = JSON.stringify({ version: PROTOCOL_VERSION, ...question });
-  await connection.write(new TextEncoder().encode(`${request}\n`));
+  await send(connection, JSON.stringify({ version: PROTOCOL_VERSION, ...question }));
   for await (const line of lines(connection)) {
     const answer = parseAnswer(line);
     if (answer === undefined) {
@@ -57,6 +56,15 @@ async function connect(path: string): Promise<Deno.UnixConn> {
       throw new NoDaemonError(path, error);
     }
     throw new UserError(`Cannot reach the daemon on ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** A daemon that turns us away does not read the request, but says why. */
+async function send(connection: Deno.UnixConn, request: string): Promise<void> {
+  try {
+    await connection.write(new TextEncoder().encode(`${request}\n`));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 

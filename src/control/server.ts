@@ -7,6 +7,8 @@ import { EXIT, messageOf, UserError } from "../errors.ts";
 import { type Answer, MAX_REQUEST_BYTES, parseRequest, type Request } from "./protocol.ts";
 
 const ACCEPT_RETRY_MS = 100;
+/** Lines of an answer leave together once they are this long: there may be a hundred thousand. */
+const CHUNK_CHARACTERS = 1 << 16;
 
 /** Gives the data lines of an answer, one value each. Throws UserError for a refusal. */
 export type Handler = (
@@ -88,7 +90,7 @@ export class ControlServer implements AsyncDisposable {
   #welcome(client: Deno.UnixConn): void {
     if (this.#clients.size >= this.#options.maxClients) {
       this.#refused++;
-      close(client);
+      void this.#turnAway(client);
       return;
     }
     this.#clients.add(client);
@@ -96,6 +98,19 @@ export class ControlServer implements AsyncDisposable {
       this.#clients.delete(client);
       close(client);
     });
+  }
+
+  /** Never rejects. */
+  async #turnAway(client: Deno.UnixConn): Promise<void> {
+    try {
+      const error =
+        `The daemon is busy with ${this.#options.maxClients} other clients; try again in a moment`;
+      await this.#send(client, answerLine({ error, exitCode: EXIT.unavailable }));
+    } catch {
+      // It went away by itself.
+    } finally {
+      close(client);
+    }
   }
 
   /** Never rejects: a client that goes away in the middle is no event. */
@@ -111,22 +126,37 @@ export class ControlServer implements AsyncDisposable {
 
   async #answer(client: Deno.UnixConn, line: string): Promise<void> {
     const request = parseRequest(line);
-    if ("error" in request) return await this.#send(client, { error: request.error, exitCode: EXIT.usage });
-    try {
-      for await (const data of await this.#options.handler(request)) await this.#send(client, { data });
-    } catch (error) {
-      const exitCode = error instanceof UserError ? error.exitCode : EXIT.internal;
-      return await this.#send(client, { error: messageOf(error), exitCode });
+    if ("error" in request) {
+      return await this.#send(client, answerLine({ error: request.error, exitCode: EXIT.usage }));
     }
-    await this.#send(client, { end: true });
+    let text = "";
+    let last: Answer = { end: true };
+    try {
+      for await (const data of await this.#options.handler(request)) {
+        text += answerLine({ data });
+        if (text.length < CHUNK_CHARACTERS) continue;
+        await this.#send(client, text);
+        text = "";
+      }
+    } catch (error) {
+      last = {
+        error: messageOf(error),
+        exitCode: error instanceof UserError ? error.exitCode : EXIT.internal,
+      };
+    }
+    await this.#send(client, text + answerLine(last));
   }
 
-  async #send(client: Deno.UnixConn, answer: Answer): Promise<void> {
-    const bytes = new TextEncoder().encode(`${JSON.stringify(answer)}\n`);
+  async #send(client: Deno.UnixConn, text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
     await withDeadline(client, this.#options.timeoutMs, async () => {
       for (let sent = 0; sent < bytes.length;) sent += await client.write(bytes.subarray(sent));
     });
   }
+}
+
+function answerLine(answer: Answer): string {
+  return `${JSON.stringify(answer)}\n`;
 }
 
 /** Closes the client when `body` takes longer, which makes its pending read or write fail. */

@@ -95,6 +95,10 @@ Deno.test("ControlServer turns away clients beyond its bound and serves again wh
       Array.from({ length: 40 }, () => Deno.connect({ transport: "unix", path })),
     );
     await until("the surplus is turned away", () => server.refused === 36);
+    await assert.rejects(answersTo(path), (error: UserError) => {
+      assert.equal(error.message, "The daemon is busy with 4 other clients; try again in a moment");
+      return error.exitCode === EXIT.unavailable;
+    });
     crowd.forEach((connection) => connection.close());
     await until("there is room again", async () => {
       const answers = await answersTo(path).catch(() => []);
