@@ -8,6 +8,7 @@
  * About one target there is never more than one thing going on, and while its ban is being lifted it stays booked.
  * @module
  */
+import { formatDuration } from "./config/duration.ts";
 import type { Config } from "./config/schema.ts";
 import type { Probe } from "./decode/probe.ts";
 import type { Decision } from "./detect/decision.ts";
@@ -216,7 +217,7 @@ export class Bans {
       outcomes,
     }]);
     const ok = banResult(outcomes) !== "failed";
-    const length = seconds === undefined ? "for good" : `for ${seconds} seconds`;
+    const length = seconds === undefined ? "for good" : `for ${formatDuration(seconds)}`;
     this.#notice(
       ok ? "notice" : "err",
       `${formatPrefix(target)} ${ok ? "was" : "could not be"} blocked by hand ${length}`,

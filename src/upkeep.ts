@@ -101,7 +101,8 @@ export class Upkeep {
     const started = clock.monotonicMs();
     const failures = await bans.restore();
     const took = Math.round(clock.monotonicMs() - started);
-    if (bans.active > 0) notice("notice", `${bans.active} bans are in force ${when} (${took} ms)`);
+    const count = bans.active === 1 ? "1 ban is" : `${bans.active} bans are`;
+    if (bans.active > 0) notice("notice", `${count} in force ${when} (${took} ms)`);
     this.#tellFailures("could not be restored", failures);
   }
 

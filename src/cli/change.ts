@@ -8,7 +8,7 @@ import type { ChangeView, ReloadView } from "../control/views.ts";
 import { EXIT, type ExitCode } from "../errors.ts";
 import { formatPrefix } from "../net/prefix.ts";
 import type { CommandOf } from "./command.ts";
-import { describeOutcome, type QueryOptions } from "./query.ts";
+import { describeOutcomes, type QueryOptions } from "./query.ts";
 
 /** Bans that `unblock --all` shows one by one, and as many again of those that it could not lift. */
 const MAX_SHOWN = 20;
@@ -83,6 +83,8 @@ async function change(question: Question, options: QueryOptions): Promise<ExitCo
 function describeChange(verb: string, view: ChangeView): string {
   const did = verb === "block" ? "blocked" : "unblocked";
   const head = view.done ? `${view.target}: ${did}` : `${view.target}: not ${did}`;
-  const details = view.outcomes.map((outcome) => `  ${describeOutcome(outcome)}`);
-  return [head, ...details].join("\n");
+  const details = verb === "block" || view.outcomes.some(({ action }) => action !== "none")
+    ? describeOutcomes(view.outcomes)
+    : [];
+  return [head, ...details.map((line) => `  ${line}`)].join("\n");
 }

@@ -120,13 +120,24 @@ function describeOffence(offence: OffenceView): readonly string[] {
   return [
     `Ban number ${offence.offence}, made ${formatTime(offence.since)}, ${end}: ${offence.reason}`,
     ...describeEvidence(offence.evidence),
-    ...offence.outcomes.map((outcome) => `  ${describeOutcome(outcome)}`),
-    ...offence.undone.map((outcome) => `  taken back: ${describeOutcome(outcome)}`),
+    ...describeOutcomes(offence.outcomes).map((line) => `  ${line}`),
+    ...offence.undone.filter(isAction).map((outcome) => `  taken back: ${describeOutcome(outcome)}`),
   ];
 }
 
-/** What one action did, for people. */
-export function describeOutcome({ action, ok, detail }: OutcomeView): string {
+/** What the actions of a ban did, for people. */
+export function describeOutcomes(outcomes: readonly OutcomeView[]): readonly string[] {
+  const actions = outcomes.filter(isAction);
+  if (actions.length > 0 || outcomes.length === 0) return actions.map(describeOutcome);
+  return ['nothing keeps it out: actions.firewall is "none", and there is no other action'];
+}
+
+/** The firewall "none" has nothing to do, which it always does. */
+function isAction({ action }: OutcomeView): boolean {
+  return action !== "none";
+}
+
+function describeOutcome({ action, ok, detail }: OutcomeView): string {
   return `${action}: ${ok ? "done" : "FAILED"}${detail && `: ${detail}`}`;
 }
 
