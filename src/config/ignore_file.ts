@@ -23,8 +23,8 @@ export interface IgnoreFile {
   readonly unread?: "missing" | "unreadable";
 }
 
-/** What the name of the file that Debian's administrators write ends with. */
-const STATIC = ".static";
+/** What the name of the file ends with that PortSentry's administrators write on Debian. */
+export const STATIC = ".static";
 
 /** How much of an ignore file is read. Each bound is told as a fault when it is reached. */
 export const IGNORE_LIMITS = {

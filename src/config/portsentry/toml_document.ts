@@ -4,7 +4,7 @@
  */
 import { formatPrefix } from "../../net/prefix.ts";
 import { type IgnoreEntry, parseIgnoreEntry } from "../ignore_entry.ts";
-import { parseIgnoreLine } from "../ignore_file.ts";
+import { parseIgnoreLine, STATIC } from "../ignore_file.ts";
 import type { Problem } from "../section.ts";
 import { KEY_DOCS, SECTION_DOCS } from "../schema.ts";
 import { tomlComment, tomlLine } from "../toml_text.ts";
@@ -24,10 +24,19 @@ export interface TomlDocument {
   readonly ignoreFiles: readonly SourceText[];
 }
 
+interface IgnoreFiles {
+  /** All that the administrator gave. */
+  readonly given: readonly SourceText[];
+  /** Those of them whose entries are taken over. */
+  readonly small: readonly SourceText[];
+}
+
 /** The text of a TOML file that loads to the same configuration. */
 export function tomlDocument({ translation, doubts, ignoreFiles }: TomlDocument): string {
   const small = ignoreFiles.filter(({ text }) => text.split("\n").length <= MAX_TAKEN_OVER);
-  const settings = translation.settings.map((setting) => withoutFiles(setting, small));
+  const settings = translation.settings.map((setting) =>
+    withoutFiles(setting, { small, given: ignoreFiles })
+  );
   const sections = [...KEY_DOCS.keys()].flatMap((section) => {
     const lines = settings.filter(({ path }) => path[0] === section).map((setting) =>
       settingText(setting, doubts)
@@ -67,11 +76,24 @@ function settingText(
   return [...comments, ...(value === undefined ? [] : [tomlLine(key, value)])].join("\n") + "\n";
 }
 
-/** An ignore file whose entries stand in the document need not be read any more. */
-function withoutFiles(setting: Setting, taken: readonly SourceText[]): Setting {
+/**
+ * An ignore file whose entries stand in the document need not be read any more. Nor need the other one of its pair:
+ * Debian's start script made portsentry.ignore from portsentry.ignore.static, anew each time.
+ */
+function withoutFiles(setting: Setting, { small, given }: IgnoreFiles): Setting {
   if (setting.path[1] !== "files" || !Array.isArray(setting.value)) return setting;
-  const left = setting.value.filter((path) => !taken.some((file) => file.path === path));
-  return { ...setting, value: left };
+  const large = given.filter((file) => !small.includes(file)).map(({ path }) => path);
+  if (!setting.value.some((path) => small.some((file) => file.path === path))) {
+    return { ...setting, value: [...new Set([...setting.value, ...large])] };
+  }
+  const made = setting.value.filter((path) =>
+    !String(path).endsWith(STATIC) && !given.some((file) => file.path === path)
+  );
+  const notes = made.map((path) =>
+    `${path} is not read any more, because Debian's start script made it from the file that was taken over; ` +
+    `convert with --ignore ${path} as well if it holds anything else`
+  );
+  return { ...setting, value: large, notes: [...setting.notes, ...notes] };
 }
 
 function hostsText(files: readonly SourceText[]): string {

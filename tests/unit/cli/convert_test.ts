@@ -115,7 +115,8 @@ Deno.test("C14: convertPortsentry takes ignore files over, with a note for each 
     "monitor.example.net",
     "10.1.1.1",
   ]);
-  assert.deepEqual(ignore.files, ["/etc/portsentry/portsentry.ignore"]);
+  assert.deepEqual(ignore.files, [], "the other one was made from this");
+  assert.match(toml.replaceAll("\n# ", " "), /portsentry\.ignore is not read any more, because /);
 });
 
 Deno.test("convertPortsentry writes any ignore file as TOML that parses", () => {
@@ -132,6 +133,12 @@ Deno.test("convertPortsentry leaves a huge ignore file where it is", () => {
   });
   assert.equal(toml.includes("10.0.0.1"), false);
   assert.match(toml, /files = .*portsentry\.ignore"/);
+  const small = { path: `${huge.path}.static`, text: "10.0.0.2\n" };
+  const both = convertPortsentry({
+    conf: { path: "p.conf", text: 'IGNORE_FILE="/etc/portsentry/portsentry.ignore"' },
+    ignoreFiles: [huge, small],
+  });
+  assert.deepEqual(schema.parse(readToml(both, "t").layers[0]).ignore.files, [huge.path]);
 });
 
 Deno.test("convert writes the file, and refuses what is no PortSentry configuration with exit code 65", async () => {
