@@ -146,14 +146,18 @@ export const commandLine: Parser<"sync", Command, unknown> = or(
 );
 
 /**
- * PortSentry's own command line (`-atcp`, `-audp`, …) in our spelling; every other one unchanged.
+ * PortSentry's own command line (`-atcp`, `-audp`, …), with options of `run` behind it or not, in our spelling; every
+ * other one unchanged.
  *
  * @param args Arguments without the program's name.
  */
 export function translatePortsentryArguments(args: readonly string[]): readonly string[] {
   const modes = args.map((arg) => PORTSENTRY_MODES.find((mode) => arg === `-${mode}`));
-  if (args.length === 0 || modes.some((mode) => mode === undefined)) return args;
-  return ["run", ...modes.flatMap((mode) => ["--mode", mode ?? ""])];
+  if (modes[0] === undefined) return args;
+  return [
+    "run",
+    ...args.flatMap((arg, index) => modes[index] === undefined ? [arg] : ["--mode", modes[index]]),
+  ];
 }
 
 function valueOf<T>(spec: {

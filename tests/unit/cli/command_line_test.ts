@@ -21,10 +21,14 @@ Deno.test("C6: translatePortsentryArguments starts the modes that PortSentry's c
   for (const mode of ["tcp", "udp", "stcp", "sudp", "atcp", "audp"]) {
     assert.deepEqual(translatePortsentryArguments([`-${mode}`]), ["run", "--mode", mode]);
   }
+  assert.deepEqual(
+    translatePortsentryArguments(["-atcp", "-c", "x.conf", "-audp"]),
+    ["run", "--mode", "atcp", "-c", "x.conf", "--mode", "audp"],
+  );
 });
 
 Deno.test("translatePortsentryArguments leaves every other command line alone", () => {
-  for (const args of [[], ["run"], ["-atcp", "extra"], ["--atcp"], ["-xtcp"], ["status", "-c", "x"]]) {
+  for (const args of [[], ["run"], ["run", "-atcp"], ["--atcp"], ["-xtcp"], ["status", "-c", "x"]]) {
     assert.deepEqual(translatePortsentryArguments(args), args);
   }
 });
