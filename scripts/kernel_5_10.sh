@@ -5,6 +5,9 @@
 #
 # Without arguments: the nftables backend and the kernel engine. The machine sees a copy of this tree, has no network
 # but the namespaces that tests make, and is switched off at the end. The exit status is that of the tests.
+#
+# From the environment: PACKAGES are Debian packages to install beside those that all tests need, MODULES are kernel
+# modules to load, TIME_LIMIT is in seconds.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,6 +15,8 @@ if [ $# -eq 0 ]; then
 	set -- --filter '/NftablesBackend|SetElements|KernelEngine/' \
 		tests/e2e/nftables_test.ts tests/e2e/kernel_engine_test.ts
 fi
+PACKAGES=${PACKAGES:-}
+MODULES=${MODULES:-}
 TIME_LIMIT=${TIME_LIMIT:-1800}
 
 die() { echo "kernel_5_10: $*" >&2; exit 1; }
@@ -19,11 +24,13 @@ die() { echo "kernel_5_10: $*" >&2; exit 1; }
 [ "$(id -u)" -eq 0 ] || die "needs root, to make the machine's disk"
 command -v qemu-system-x86_64 >/dev/null || die "needs Debian's package qemu-system-x86"
 deno=$(readlink -f .tools/bin/deno) || die "needs .tools/bin/deno: run scripts/setup.sh"
+[ -x dist/portsnare ] || die "needs dist/portsnare: run make build"
 cache=${DENO_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/deno}
 [ -d "$cache/npm" ] || die "needs the dependencies in $cache: run scripts/setup.sh"
 
+# shellcheck disable=SC2086 # a list of words
 base=$(scripts/debian_root.sh bullseye linux-image-cloud-amd64 kmod procps iproute2 nftables nmap hping3 \
-	netcat-openbsd iputils-ping curl)
+	netcat-openbsd iputils-ping curl $PACKAGES)
 work=$(mktemp -d /var/tmp/portsnare-kernel.XXXXXX)
 cleanup() {
 	umount "$work/root" 2>/dev/null || true
@@ -34,8 +41,9 @@ trap cleanup EXIT INT TERM
 mkdir "$work/upper" "$work/work" "$work/root"
 mount -t overlay overlay -o "lowerdir=$base,upperdir=$work/upper,workdir=$work/work" "$work/root"
 tree=$work/root/portsnare
-mkdir -p "$tree/.cache"
+mkdir -p "$tree/.cache" "$tree/dist"
 cp -r src tests scripts deno.json deno.lock "$tree/"
+cp dist/portsnare "$tree/dist/"
 cp "$deno" "$tree/deno"
 cp -r "$cache/npm" "$tree/.cache/"
 
@@ -49,6 +57,7 @@ done
 cat >"$work/root/portsnare-init" <<INIT
 #!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DENO_DIR=/portsnare/.cache DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
+export PORTSNARE_EXECUTABLE=/portsnare/dist/portsnare PORTSNARE_PATIENCE=6
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
@@ -60,10 +69,10 @@ mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
 exec >/dev/ttyS1 2>&1 </dev/null
 ip link set lo up
-modprobe -a nf_tables nfnetlink_log veth bridge tun
 echo "kernel \$(uname -r), \$(nft --version)"
 cd /portsnare
-./deno test --frozen --cached-only --no-check -A $arguments
+modprobe -a nf_tables nfnetlink_log veth bridge tun $MODULES &&
+	./deno test --frozen --cached-only --no-check -A $arguments
 echo "exit status \$?"
 sync
 # SysRq: off, at once.

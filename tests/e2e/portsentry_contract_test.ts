@@ -76,6 +76,33 @@ for (const engine of ["kernel", "raw"] as const) {
     }, (_, target) => serve(target, 80));
   });
 
+  Deno.test(`engine ${engine}, a scan through an interface and to an address that came after the start is seen`, async () => {
+    await scene(block, async (s) => {
+      const link = [
+        "ip",
+        "link",
+        "add",
+        "late0",
+        "type",
+        "veth",
+        "peer",
+        "late0",
+        "netns",
+        s.client.namespace,
+      ];
+      await s.target.out(link);
+      for (const [host, address] of [[s.target, "198.51.100.1/24"], [s.client, "198.51.100.2/24"]] as const) {
+        await host.out(["ip", "address", "add", address, "dev", "late0"]);
+        await host.out(["ip", "link", "set", "late0", "up"]);
+      }
+      await s.client.run(["hping3", "-q", "-c", "1", "-S", "-p", "21", "198.51.100.1"]);
+      await s.daemon.line(
+        "it is blocked",
+        (line) => line["type"] === "block" && line["source"] === "198.51.100.2",
+      );
+    });
+  });
+
   Deno.test(`F17: engine ${engine}, a service of 127.0.0.1 alone does not hide scans of its port from outside`, async () => {
     await scene(block, async (s) => {
       await syn(s.client, s.target, 631);

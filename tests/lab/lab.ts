@@ -185,7 +185,7 @@ export async function run(
     stdin: options.stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout((options.seconds ?? 60) * 1000),
+    signal: AbortSignal.timeout((options.seconds ?? 60) * PATIENCE * 1000),
   }).spawn();
   if (options.stdin !== undefined) {
     const writer = child.stdin.getWriter();
@@ -207,11 +207,11 @@ export async function until<T>(
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   seconds = 10,
 ): Promise<T> {
-  const deadline = performance.now() + seconds * 1000;
+  const deadline = performance.now() + seconds * PATIENCE * 1000;
   for (;;) {
     const value = await condition();
     if (value !== undefined && value !== false) return value;
-    if (performance.now() > deadline) throw new Error(`Not within ${seconds} s: ${what}`);
+    if (performance.now() > deadline) throw new Error(`Not within ${seconds * PATIENCE} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -230,6 +230,9 @@ async function cancel(child: Deno.ChildProcess): Promise<void> {
     }
   }
 }
+
+/** How many times longer everything may take; an emulated processor is slow (scripts/kernel_5_10.sh). */
+const PATIENCE = Number(Deno.env.get("PORTSNARE_PATIENCE") ?? "1");
 
 /** The namespace that this process was started in; kept open for its whole life, to come back to. */
 const HOME = openNamespace("/proc/self/ns/net");

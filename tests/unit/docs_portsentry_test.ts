@@ -49,6 +49,62 @@ Deno.test("docs/portsentry.md has a row for every option of PortSentry", async (
   }
 });
 
+/** What PortSentry 1.2 and 2 take on their command line, keep on disk and say in the log, in words that are theirs. */
+const PORTSENTRY = {
+  "option of the command line": [
+    ...[
+      "-tcp",
+      "-udp",
+      "-stcp",
+      "-sudp",
+      "-atcp",
+      "-audp",
+      "--stealth",
+      "--connect",
+      "--method",
+      "--interface",
+    ],
+    ...["-l", "-c", "-D", "--disable-local-check", "--disable-service-check", "-d", "-v", "-h", "-V"],
+  ],
+  "file": [
+    ...["/etc/portsentry/portsentry.conf", "/etc/default/portsentry", "/etc/portsentry/portsentry.ignore"],
+    ...[
+      ".static",
+      "portsentry.history",
+      "portsentry.blocked.*",
+      "/tmp/portsentry.blocked",
+      "/etc/hosts.deny",
+    ],
+    ...["/etc/hosts.allow", "/etc/init.d/portsentry", "portsentry.service", "/var/log/portsentry.log"],
+    ...["portsentry-add-ip", "-rm-ip", "-build-ignore-file", "/etc/ppp/ip-up.d/portsentry"],
+  ],
+  "log line": [
+    ...[
+      "is starting",
+      "Going into listen mode",
+      "Advanced mode will monitor first",
+      "will manually exclude port",
+    ],
+    ...["Ignored TCP port", "could not bind TCP socket", "is in use and will not be monitored"],
+    ...["is now active and listening.", "securityalert:` and `adminalert: PortSentry is shutting down"],
+    ...["Connect from host:", "SYN/Normal scan from host:", "NULL scan", "XMAS scan", "FIN scan", "UDP scan"],
+    ...["Unknown Type: TCP Packet Flags:", "has IP options set", "is already blocked Ignoring"],
+    ...["is already blocked. Ignoring", "response per configuration file setting", "blocked via wrappers"],
+    ...["via dropped route using command", "External command run for host", "Could not block host"],
+    ...["accept failed", "cannot open ignore file. Blocking host anyway.", "Illegal IP header length"],
+    ...["No target variable specified in KILL_ROUTE", "(exec fail)", "Scan from: [IP]"],
+  ],
+} as const;
+
+for (const [what, all] of Object.entries(PORTSENTRY)) {
+  Deno.test(`docs/portsentry.md has every ${what} of PortSentry`, () => {
+    const rows = DOCUMENT.split("\n").filter((line) => line.startsWith("|")).map((line) =>
+      what === "option of the command line" ? line.split("|")[1] ?? "" : line
+    );
+    assert.deepEqual(all.filter((text) => !rows.some((row) => row.includes(text))), []);
+  });
+}
+
 Deno.test("docs/portsentry.md names only tests that are there", async () => {
   const cited = citations(DOCUMENT);
   assert.ok(cited.length > 100, `only ${cited.length} were understood`);
