@@ -8,7 +8,7 @@ import { basename, dirname, join } from "node:path";
 import { messageOf } from "../errors.ts";
 import { LeasedFile } from "../ffi/leased_file.ts";
 import { shorten } from "./in_place.ts";
-import { isAt, isSame, MAX_BYTES, readAll, regularFile } from "./regular_file.ts";
+import { isAt, isSame, MAX_BYTES, readAll, type RegularFile, regularFile } from "./regular_file.ts";
 
 /** How long another program may hold its advisory lock before an edit is given up. */
 const LOCK_WAIT_MS = 2000;
@@ -30,7 +30,7 @@ export interface FileOptions {
 /**
  * Put `contents` in place of the file, all or nothing: written beside it, flushed, renamed over it.
  *
- * An existing file's mode and owner are kept. Needs write access to the directory; see {@link editFile} for a file
+ * An existing file's mode and owner are kept; where they may not be, nothing is changed. Needs write access to the directory; see {@link editFile} for a file
  * whose directory is not writable.
  *
  * @throws {Error} That says what was attempted; the old file is then as it was.
@@ -46,7 +46,7 @@ export function replaceFile(
     const there = regularFile(path);
     try {
       writeNew(temporary, bytes, there?.mode ?? options.mode);
-      if (there !== undefined) Deno.chownSync(temporary, there.uid, there.gid);
+      if (there !== undefined) keepOwner(temporary, there);
       Deno.renameSync(temporary, path);
     } catch (error) {
       removeIfThere(temporary);
@@ -199,6 +199,22 @@ function writeNew(path: string, bytes: Uint8Array<ArrayBuffer>, mode: number): v
   // Not by the open: the umask would take its part.
   Deno.chmodSync(path, mode & 0o7777);
   file.syncSync();
+}
+
+/** The confined daemon may give a file to its own groups only (chown(2), CAP_CHOWN). */
+function keepOwner(path: string, { uid, gid }: RegularFile): void {
+  const made = Deno.lstatSync(path);
+  if (made.uid === uid && made.gid === gid) return;
+  try {
+    Deno.chownSync(path, uid, gid);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error;
+    throw new Error(
+      `it belongs to user ${uid} and group ${gid}, which this process may not give to a new file; ` +
+        "let it belong to root and group root, or remove it",
+      { cause: error },
+    );
+  }
 }
 
 function sameBytes(a: Uint8Array<ArrayBuffer>, b: Uint8Array<ArrayBuffer>): boolean {

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { capabilitiesIn, NEEDED } from "../../src/system/confine.ts";
 import { Daemon } from "../lab/daemon.ts";
+import { DENO } from "../lab/deno.ts";
 import { Lab, run, until } from "../lab/lab.ts";
 import { AS_NOBODY, programIn } from "../lab/nobody.ts";
+import { banOf, scan } from "../lab/siege.ts";
 
 const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 
@@ -119,6 +121,68 @@ Deno.test("what the daemon makes is its own: 0600, and 0640 for what fail2ban re
   } finally {
     Deno.umask(before);
   }
+});
+
+/** Replaces a file in a process that has given up what the daemon gives up; prints why it could not. */
+const REPLACE = `
+import { replaceFile } from ${JSON.stringify(import.meta.resolve("../../src/system/atomic_file.ts"))};
+try {
+  replaceFile(Deno.args[0], "new", { mode: 0o600 });
+} catch (error) {
+  console.log(error.message);
+}`;
+
+Deno.test("without CAP_CHOWN a file that is replaced keeps mode and owner, or stays as it is and it is said why", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "portsnare-chown-" });
+  const [path, script] = [`${directory}/list`, `${directory}/replace.ts`];
+  try {
+    await Deno.writeTextFile(script, REPLACE);
+    const confined = ["setpriv", "--bounding-set", "-chown", "--inh-caps", "-chown"];
+    const rows: readonly (readonly [uid: number, gid: number, groups: string, said: RegExp])[] = [
+      [0, 0, "--clear-groups", /^$/],
+      [0, 4, "--groups=4", /^$/],
+      [0, 4, "--clear-groups", /Cannot write .*list: it belongs to user 0 and group 4.*remove it$/],
+      [65534, 65534, "--clear-groups", /it belongs to user 65534 and group 65534/],
+    ];
+    for (const [uid, gid, groups, said] of rows) {
+      await Deno.writeTextFile(path, "old");
+      await Deno.chmod(path, 0o664);
+      await Deno.chown(path, uid, gid);
+      const result = await run([...confined, groups, DENO, "run", "-A", "--cached-only", script, path]);
+      assert.equal(result.code, 0, result.stderr);
+      assert.match(result.stdout.trim(), said);
+      const after = await Deno.stat(path);
+      assert.deepEqual([after.uid, after.gid, (after.mode ?? 0) & 0o777], [uid, gid, 0o664]);
+      assert.equal(await Deno.readTextFile(path), said.source === "^$" ? "new" : "old");
+      assert.deepEqual(Array.from(Deno.readDirSync(directory), ({ name }) => name).toSorted(), [
+        "list",
+        "replace.ts",
+      ]);
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("a list of blocked hosts that the confined daemon may not replace: bans are made, and it is said once what to do", async () => {
+  await using lab = await Lab.create();
+  const [target, scanner] = [await lab.host(), await lab.host()];
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/blocked`;
+  await Deno.writeTextFile(path, "what was there\n");
+  await Deno.chown(path, 0, 4);
+  await using daemon = await Daemon.start(target, {
+    directory,
+    config: { tcp: { response: "block" }, files: { blocked: path } },
+  });
+  scan(scanner, target.ipv4);
+  await banOf(daemon, scanner.ipv4);
+  const said = () => daemon.notices().filter((line) => line.includes("it belongs to user 0 and group 4"));
+  await until("it is said", () => said().length > 0);
+  assert.equal(await Deno.readTextFile(path), "what was there\n");
+  await Deno.chown(path, 0, 0);
+  await until("it is written", async () => (await Deno.readTextFile(path)).includes(`/${scanner.ipv4} `));
+  assert.equal(said().length, 1);
 });
 
 /** How a place can be in the hands of others, and what must be said of it. */
