@@ -27,9 +27,9 @@ export class FaultList {
     this.#file = file;
   }
 
-  /** Something is wrong with a line; `column` is 1 unless it is known better. */
-  add(line: number, message: string, column = 1): void {
-    if (this.#named++ < MAX_FAULTS) this.#faults.push({ file: this.#file, line, column, message });
+  /** Something is wrong with a line. The message is made only if it is told; `column` is 1 unless it is known better. */
+  add(line: number, message: () => string, column = 1): void {
+    if (this.#named++ < MAX_FAULTS) this.#faults.push({ file: this.#file, line, column, message: message() });
     else this.#more++;
   }
 

@@ -28,8 +28,8 @@ export const STATIC = ".static";
 
 /** How much of an ignore file is read. Each bound is told as a fault when it is reached. */
 export const IGNORE_LIMITS = {
-  bytes: 16 * 1024 * 1024,
-  lines: 1_000_000,
+  bytes: 4 * 1024 * 1024,
+  lines: 250_000,
   /** The kernel holds them all. */
   prefixes: 65_536,
   /** Each is looked up every few minutes. */
@@ -100,14 +100,15 @@ export function parseIgnoreFile(text: string, file: string): IgnoreFile {
     }
     const entry = parseIgnoreLine(line);
     if (entry === undefined) continue;
-    if (entry.kind === "nothing") faults.add(number, `this line does nothing: ${entry.why}`);
+    if (entry.kind === "nothing") faults.add(number, () => `this line does nothing: ${entry.why}`);
     else if (entry.kind === "name") {
       if (names.size < IGNORE_LIMITS.names) names.add(entry.name);
-      else faults.add(number, `this line does nothing: only ${IGNORE_LIMITS.names} host names are followed`);
+      else {faults.add(number, () =>
+          `this line does nothing: only ${IGNORE_LIMITS.names} host names are followed`);}
     } else if (prefixes.size < IGNORE_LIMITS.prefixes) {
       prefixes.set(formatPrefix(entry.prefix), entry.prefix);
       if (entry.prefix.length === 0) {
-        faults.add(number, "this line ignores every address, so nothing is reported");
+        faults.add(number, () => "this line ignores every address, so nothing is reported");
       }
     } else {
       faults.say(number, `only the first ${IGNORE_LIMITS.prefixes} addresses and prefixes are used`);

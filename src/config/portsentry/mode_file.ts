@@ -35,7 +35,7 @@ export function parseModeFile(text: string, file: string): ModeFile {
     else {
       const known = Object.keys(MODES[protocol]).map((name) => `"${name}"`).join(", ");
       const message = `${match[1]}_MODE: expected ${known}, found ${JSON.stringify(value)}`;
-      faults.add(index + 1, message, line.indexOf("=") + 2);
+      faults.add(index + 1, () => message, line.indexOf("=") + 2);
     }
   }
   return { ...modes, faults: faults.list() };

@@ -81,13 +81,13 @@ export function parseOptionFile(text: string, file: string): OptionFile {
       options.set(name, { value, line: line.number, column: quote + 2 });
     } else {
       const message = `${name} is skipped: its value must stand in double quotes`;
-      faults.add(line.number, message, name.length + 1);
+      faults.add(line.number, () => message, name.length + 1);
     }
   }
   const firstLines = new Map([...used].map(([number, name]) => [name, number]));
   for (const line of lines) {
-    const message = used.has(line.number) ? undefined : whyUnused(line, firstLines);
-    if (message !== undefined) faults.add(line.number, message);
+    if (used.has(line.number) || saysNothing(line)) continue;
+    faults.add(line.number, () => whyUnused(line, firstLines));
   }
   return { options, faults: faults.list() };
 }
@@ -115,9 +115,12 @@ function printableStart(text: string): string {
   return /^[ !#-~]*/.exec(text)?.[0] ?? "";
 }
 
-function whyUnused({ text }: Line, firstLines: ReadonlyMap<OptionName, number>): string | undefined {
+function saysNothing({ text }: Line): boolean {
+  return text.trim() === "" || text.startsWith("#");
+}
+
+function whyUnused({ text }: Line, firstLines: ReadonlyMap<OptionName, number>): string {
   const line = text.trimEnd();
-  if (line === "" || line.startsWith("#")) return undefined;
   const [, indent = "", name = "", gap = ""] = /^(\s*)(\w+)(\s*)=/.exec(line) ?? [];
   const known = OPTION_NAMES.find((option) => option === name);
   if (known !== undefined) {
