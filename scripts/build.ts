@@ -13,6 +13,8 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const DIST = `${ROOT}dist`;
 const BUNDLE = `${DIST}/portsnare.js`;
 const EXECUTABLE = `${DIST}/portsnare`;
+/** Reads a configuration, which every verb does, and looks at this host without touching it. */
+const REHEARSAL = ["check", "-c", `${ROOT}config.example.toml`];
 
 async function run(
   command: string,
@@ -31,9 +33,10 @@ async function run(
   throw new UserError(`${command} ${args.join(" ")} failed with ${output.code}: ${why}`);
 }
 
-/** Everything in one module, readable, so that a stack trace from somebody's host can be read. */
-async function bundle(build: string): Promise<Uint8Array> {
-  await run(Deno.execPath(), ["bundle", "--quiet", "--platform", "deno", "--output", BUNDLE, "src/main.ts"]);
+/** Everything in one file, readable, so that a stack trace from somebody's host can be read. */
+async function bundle(build: string, format: "esm" | "cjs"): Promise<string> {
+  const options = ["--quiet", "--platform", "deno", "--format", format, "--output", BUNDLE];
+  await run(Deno.execPath(), ["bundle", ...options, "src/main.ts"]);
   const source = await Deno.readTextFile(BUNDLE);
   const marks = source.split('BUILD = "source"');
   if (marks.length !== 2) {
@@ -41,7 +44,7 @@ async function bundle(build: string): Promise<Uint8Array> {
   }
   const marked = marks.join(`BUILD = ${JSON.stringify(build)}`);
   await Deno.writeTextFile(BUNDLE, marked);
-  return new TextEncoder().encode(marked);
+  return marked;
 }
 
 /** The runtime of `deno compile`: named, or downloaded earlier by the same Deno; `undefined` if there is none. */
@@ -74,8 +77,10 @@ async function main(): Promise<void> {
   await Deno.mkdir(DIST, { recursive: true });
   const compiler = await compileRuntime();
   const build = `deno ${Deno.version.deno}, ${compiler === undefined ? "patched" : "compiled"}`;
-  const program = await bundle(build);
-  await (compiler === undefined ? writeExecutable(EXECUTABLE, program) : compile(compiler));
+  const program = await bundle(build, compiler === undefined ? "cjs" : "esm");
+  await (compiler === undefined
+    ? writeExecutable(EXECUTABLE, program, { rehearsal: REHEARSAL })
+    : compile(compiler));
   await checkVersion(build);
   const megabytes = (await Deno.stat(EXECUTABLE)).size / 1e6;
   console.log(`dist/portsnare: portsnare ${VERSION} (${build}), ${megabytes.toFixed(1)} MB`);

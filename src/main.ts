@@ -11,7 +11,8 @@ import { usageError } from "./cli/usage_error.ts";
 import { EXIT, type ExitCode, messageOf, UserError } from "./errors.ts";
 import { BUILD, VERSION } from "./version.ts";
 
-async function main(args: readonly string[]): Promise<ExitCode> {
+/** Carry out one command line. @returns What the process leaves with. */
+export async function main(args: readonly string[]): Promise<ExitCode> {
   let told = false;
   const command = run(commandLine, {
     programName: "portsnare",
@@ -44,4 +45,5 @@ async function main(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-if (import.meta.main) process.exit(await main(Deno.args));
+// Without `await` here: the built program is a script, which has none at its top.
+if (import.meta.main) void main(Deno.args).then((code) => process.exit(code));

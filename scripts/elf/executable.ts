@@ -26,29 +26,75 @@ const RUNTIME_FLAGS = [
   "--ext=js",
 ] as const;
 
+/** How an executable is made. */
+export interface ExecutableOptions {
+  /** Arguments of a harmless run: what the program needs for it is compiled in advance. Default: no run. */
+  readonly rehearsal?: readonly string[];
+}
+
 /**
  * Write an executable.
  *
+ * Behind the runtime stand the program, V8's code cache of it, and their sizes: see loader.js.
+ *
  * @param path What is there is replaced, also when it is running.
- * @param program One JavaScript module that imports nothing but what is built into Deno.
+ * @param program A CommonJS script that requires nothing but what is built into Deno, and exports `main`, which takes
+ *   the arguments and resolves to the exit code.
  */
-export async function writeExecutable(path: string, program: Uint8Array): Promise<void> {
+export async function writeExecutable(
+  path: string,
+  program: string,
+  options: ExecutableOptions = {},
+): Promise<void> {
   const executable = attachProgram(await Deno.readFile(Deno.execPath()), {
     stub: await buildStub(),
-    program,
+    program: await Deno.readFile(`${SOURCES}loader.js`),
     arguments: ["portsnare", "run", ...RUNTIME_FLAGS],
   });
+  // Outside of ASCII every character would take V8 two bytes.
+  const ascii = program.replace(
+    /[^\0-\x7f]/g,
+    (it) => `\\u${it.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  const script = new TextEncoder().encode(
+    `(function (require, module, exports) { "use strict"; ${ascii}\n})`,
+  );
+  const cache = await compileScript(script, options.rehearsal ?? []);
+  const sizes = new Uint8Array(8);
+  const view = new DataView(sizes.buffer);
+  view.setUint32(0, script.length, true);
+  view.setUint32(4, cache.length, true);
   const fresh = `${path}.new`;
   await Deno.writeFile(fresh, executable, { mode: 0o755 });
+  for (const part of [script, cache, sizes]) await Deno.writeFile(fresh, part, { append: true });
   await Deno.rename(fresh, path);
 }
 
+/** V8's code cache, made by the runtime with the flags that it has in the executable: V8 takes no other. */
+async function compileScript(script: Uint8Array, rehearsal: readonly string[]): Promise<Uint8Array> {
+  return await withDirectory(async (directory) => {
+    const [program, cache] = [`${directory}/program`, `${directory}/cache`];
+    await Deno.writeFile(program, script);
+    const args = ["run", ...RUNTIME_FLAGS, `${SOURCES}code_cache.js`, program, cache, ...rehearsal];
+    const env = { DENO_DIR: "/dev/null", DENO_LOG: "error,deno::cache=off", DENO_NO_UPDATE_CHECK: "1" };
+    const output = await new Deno.Command(Deno.execPath(), { args, env, stdin: "null" }).output();
+    if (output.success) return await Deno.readFile(cache);
+    throw new UserError(`The program could not be compiled:\n${new TextDecoder().decode(output.stderr)}`);
+  });
+}
+
 async function buildStub(): Promise<Uint8Array> {
-  const directory = await Deno.makeTempDir({ prefix: "portsnare-stub-" });
-  try {
+  return await withDirectory(async (directory) => {
     const image = `${directory}/stub.bin`;
     await compileStub(image);
     return await Deno.readFile(image);
+  });
+}
+
+async function withDirectory<T>(body: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await Deno.makeTempDir({ prefix: "portsnare-build-" });
+  try {
+    return await body(directory);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

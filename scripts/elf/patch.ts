@@ -1,7 +1,7 @@
 /**
- * Turns the Deno runtime and a bundled program into one executable that the kernel maps like any other.
+ * Turns the Deno runtime and a first module for it into one executable that the kernel maps like any other.
  *
- * A trailer would have to be copied out at each start, and a loader would have to do the kernel's work. Instead the
+ * A runtime behind a launcher would have to be copied out at each start, or mapped by hand. Instead the
  * runtime's note segment, which nothing reads at run time, becomes one more loadable segment. It holds the stub
  * (`stub.c`), the runtime's arguments and the program, and the entry point is moved to the stub.
  * @module
@@ -19,7 +19,7 @@ const PF_READ_EXECUTE = 5;
 export interface Attachment {
   /** The stub as a flat image. */
   readonly stub: Uint8Array;
-  /** The bundled program. */
+  /** The module that the runtime is to run. */
   readonly program: Uint8Array;
   /** The runtime's arguments, `argv[0]` first. The program's path and the caller's arguments come after these. */
   readonly arguments: readonly string[];

@@ -1,10 +1,10 @@
 /*
  * Makes `portsnare list` out of `deno run … PROGRAM list` before the runtime has seen its arguments.
  *
- * The file is the Deno runtime with one more segment: this code, the bundled program and the runtime's arguments. By the
+ * The file is the Deno runtime with one more segment: this code, a module (loader.js) and the runtime's arguments. By the
  * time it runs, the dynamic linker has initialised the C library but no code of the runtime has run. It
  *
- *   1. puts the program into a memory file, which needs no writable directory and no permission to execute one,
+ *   1. puts the module into a memory file, which needs no writable directory and no permission to execute one,
  *   2. takes settings of the runtime out of the environment, so that what somebody exported for their own Deno or Node.js
  *      cannot change how a root daemon runs, and
  *   3. builds the argument vector that the runtime is to see.

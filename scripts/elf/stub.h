@@ -13,7 +13,7 @@
 struct stub_header {
 	uint64_t entry_distance;     /* to the runtime's own entry point */
 	uint64_t setenv_distance;    /* to the slot that holds the address of the C library's setenv */
-	uint64_t program_distance;   /* to the bundled program */
+	uint64_t program_distance;   /* to the module that the runtime is to run */
 	uint64_t program_size;       /* in bytes */
 	uint64_t arguments_distance; /* to the runtime's arguments, argv[0] first, each ended by a zero byte */
 	uint64_t arguments_count;

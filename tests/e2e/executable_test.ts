@@ -8,13 +8,13 @@ import assert from "node:assert/strict";
 import { writeExecutable } from "../../scripts/elf/executable.ts";
 
 const PROBE = `
-  const [verb, value] = Deno.args;
-  if (verb === "exit") Deno.exit(Number(value));
+exports.main = async ([verb, value]) => {
+  if (verb === "exit") return Number(value);
   if (verb === "throw") throw new Error("thrown");
   if (verb === "wait") {
     Deno.addSignalListener("SIGTERM", () => Deno.exit(7));
     console.log("ready");
-    setInterval(() => {}, 1000);
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
   } else if (verb === "child") {
     const child = await new Deno.Command("/bin/ls", { args: ["-l", "/proc/self/fd"] }).output();
     console.log(new TextDecoder().decode(child.stdout));
@@ -25,8 +25,12 @@ const PROBE = `
     const env = Deno.env.toObject();
     const self = new TextDecoder().decode(Deno.readFileSync("/proc/self/cmdline")).split("\\0").slice(0, -1);
     const comm = Deno.readTextFileSync("/proc/self/comm").trim();
-    console.log(JSON.stringify({ args: Deno.args, env, self, comm, exe: Deno.execPath() }));
+    const { isFromCache } = module;
+    const peakKiB = Number(/VmHWM:\\s+(\\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))[1]);
+    console.log(JSON.stringify({ args: Deno.args, env, self, comm, exe: Deno.execPath(), isFromCache, peakKiB }));
   }
+  return 0;
+};
 `;
 
 /** What the stub puts into the environment. */
@@ -38,6 +42,8 @@ interface Seen {
   readonly self: readonly string[];
   readonly comm: string;
   readonly exe: string;
+  readonly isFromCache: boolean;
+  readonly peakKiB: number;
 }
 
 interface Ran {
@@ -48,7 +54,7 @@ interface Ran {
 
 const directory = Deno.makeTempDirSync({ prefix: "portsnare-executable-" });
 const probe = `${directory}/portsnare`;
-await writeExecutable(probe, new TextEncoder().encode(PROBE));
+await writeExecutable(probe, PROBE);
 addEventListener("unload", () => Deno.removeSync(directory, { recursive: true }));
 
 async function run(command: readonly string[], options: Deno.CommandOptions = {}): Promise<Ran> {
@@ -62,8 +68,11 @@ async function run(command: readonly string[], options: Deno.CommandOptions = {}
   };
 }
 
-async function see(args: readonly string[], options: Deno.CommandOptions = {}): Promise<Seen> {
-  const ran = await run([probe, ...args], options);
+async function see(
+  args: readonly string[],
+  { executable = probe, ...options }: Deno.CommandOptions & { readonly executable?: string } = {},
+): Promise<Seen> {
+  const ran = await run([executable, ...args], options);
   assert.equal(ran.code, 0, ran.err);
   // The probe above prints this shape.
   return JSON.parse(ran.out) as Seen;
@@ -112,6 +121,22 @@ Deno.test("the executable takes settings of Deno and Node.js out of the environm
   assert.deepEqual(seen.env, { ...kept, ...ADDED });
   const names = [...Deno.readDirSync(directory)].map((entry) => entry.name);
   assert.deepEqual(names, ["portsnare"], "the runtime wrote a file");
+});
+
+Deno.test("the executable takes a large program from V8's code cache, and no parser of the runtime's sees it", async () => {
+  const functions = Array.from(
+    { length: 20_000 },
+    (_, i) => `function f${i}(a) { return a.map((it) => [it, ${i}]); }`,
+  );
+  const large = `${directory}/large`;
+  await writeExecutable(large, `${functions.join("\n")} // é\n${PROBE}`);
+  const [little, much] = [await see([]), await see([], { executable: large })];
+  await Deno.remove(large);
+  assert.ok(little.isFromCache && much.isFromCache, "V8 compiled the program anew");
+  // The runtime's own parser needs thirty times as much memory as the text has bytes.
+  const grownKiB = much.peakKiB - little.peakKiB;
+  const textKiB = functions.join("\n").length / 1024;
+  assert.ok(grownKiB < 8 * textKiB, `${textKiB} KiB of text need ${grownKiB} KiB of memory`);
 });
 
 Deno.test("the executable reads no configuration from the directory that it is started in", async () => {
