@@ -5,23 +5,17 @@
  * its source is to be held; nothing of a real service's traffic comes here.
  * @module
  */
-import { setImmediate } from "node:timers";
-import { Poller } from "../ffi/poller.ts";
 import type { Engine, EngineStats, FrameSink } from "./frame.ts";
 import { LogGroup } from "./log_group.ts";
 import { NFLOG_GROUP } from "./nflog.ts";
-import { WakeBudget } from "./wake_budget.ts";
+import { PacedReader } from "./paced_reader.ts";
 
-/** Packets taken before everybody else gets a turn. */
-const BATCH_PACKETS = 4096;
-/** Under flood the groups are read by the clock, as often as the kernel sends what it has gathered. */
-const FLOOD_INTERVAL_MS = 10;
-/** As the raw engine has it. */
-const WAKES = { burst: 32, perSecond: 200 } as const;
+/** While packets are many the groups are read by the clock. Their sources are kept out by the kernel in the meantime. */
+const BUSY_INTERVAL_MS = 25;
 /** Each packet at once: a ban is as late as its report. */
 const QUIET = { threshold: 1, timeoutCs: 0 } as const;
-/** Many packets a datagram, and none older than ten milliseconds, the least that the kernel can count. */
-const BUSY = { threshold: 32, timeoutCs: 1 } as const;
+/** Many packets a datagram, and none older than twenty milliseconds. */
+const BUSY = { threshold: 32, timeoutCs: 2 } as const;
 
 /** What a {@link KernelEngine} needs. */
 export interface KernelEngineOptions {
@@ -40,10 +34,8 @@ export class KernelEngine implements Engine {
   /** See {@link Engine.name}. */
   readonly name = "kernel";
   readonly #options: KernelEngineOptions;
-  readonly #wakes = new WakeBudget(WAKES);
   #groups: readonly LogGroup[] = [];
-  #poller: Poller | undefined;
-  #running: Promise<void> | undefined;
+  #reader: PacedReader | undefined;
   #reported = 0;
   /** Since the start, whatever became of the ruleset's own counters meanwhile. */
   #trapped = 0;
@@ -62,13 +54,21 @@ export class KernelEngine implements Engine {
    */
   start(): Promise<void> {
     if (this.#groups.length > 0 || this.#final !== undefined) return Promise.resolve();
-    using opened = new DisposableStack();
+    using groups = new DisposableStack();
     // Sources in quarantine come first in a turn: they are one probe away from their ban.
     const numbers = this.#options.groups ?? [NFLOG_GROUP.held, NFLOG_GROUP.first];
-    this.#groups = numbers.map((number) => opened.use(new LogGroup(number, QUIET)));
+    this.#groups = numbers.map((number) => groups.use(new LogGroup(number, QUIET)));
     this.#trappedBefore = this.#options.trapped?.() ?? 0;
-    this.#poller = new Poller(this.#groups.map((group) => group.fd));
-    this.#running = this.#run(this.#poller, opened.move());
+    const opened = groups.move();
+    this.#reader = new PacedReader({
+      fds: this.#groups.map((group) => group.fd),
+      take: (max) => this.#take(max),
+      flush: () => this.#options.sink.flush(),
+      close: () => opened[Symbol.dispose](),
+      intervalMs: BUSY_INTERVAL_MS,
+      quietIntervals: Math.ceil(BUSY.timeoutCs * 10 / BUSY_INTERVAL_MS) + 1,
+      onBusy: (busy) => this.#gather(busy ? BUSY : QUIET),
+    });
     return Promise.resolve();
   }
 
@@ -87,65 +87,27 @@ export class KernelEngine implements Engine {
   /** Stop and close everything. Resolves when nothing of this engine is left. */
   async stop(): Promise<void> {
     this[Symbol.dispose]();
-    await this.#poller?.stop();
-    await this.#running;
+    await this.#reader?.stop();
   }
 
   /** Deliver nothing more from this moment on; descriptors are closed as soon as the kernel lets go of them. */
   [Symbol.dispose](): void {
     if (this.#final !== undefined) return;
     this.#final = this.stats();
-    this.#poller?.[Symbol.dispose]();
+    this.#reader?.[Symbol.dispose]();
   }
 
-  async #run(poller: Poller, opened: DisposableStack): Promise<void> {
-    try {
-      while (await poller.wait()) {
-        await this.#drain();
-        if (!this.#wakes.take(performance.now())) await this.#drainByClock();
-      }
-    } finally {
-      await poller.stop();
-      opened[Symbol.dispose]();
-    }
-  }
-
-  /** Read until nothing is waiting. @returns How many packets there were. */
-  async #drain(): Promise<number> {
-    let total = 0;
-    while (this.#final === undefined) {
-      const taken = this.#takeBatch();
-      if (taken > 0) this.#options.sink.flush();
-      total += taken;
-      if (taken < BATCH_PACKETS) break;
-      // Timers and signals get their turn here; a timer of 0 would cost two milliseconds.
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
-    return total;
-  }
-
-  #takeBatch(): number {
+  #take(max: number): number {
     const now = this.#options.now?.() ?? Date.now() / 1000;
     let taken = 0;
     for (const group of this.#groups) {
-      taken += group.drain(BATCH_PACKETS - taken, now, (frame) => {
+      taken += group.drain(max - taken, now, (frame) => {
         if (this.#final !== undefined) return;
         this.#reported++;
         this.#options.sink.frame(frame);
       });
     }
     return taken;
-  }
-
-  /** Read at fixed intervals until nothing has come for as long as the kernel may gather. */
-  async #drainByClock(): Promise<void> {
-    this.#gather(BUSY);
-    const quietIntervals = Math.ceil(BUSY.timeoutCs * 10 / FLOOD_INTERVAL_MS) + 1;
-    for (let quiet = 0; quiet < quietIntervals && this.#final === undefined;) {
-      await new Promise((resolve) => setTimeout(resolve, FLOOD_INTERVAL_MS));
-      quiet = await this.#drain() === 0 ? quiet + 1 : 0;
-    }
-    if (this.#final === undefined) this.#gather(QUIET);
   }
 
   #gather(gathering: typeof QUIET | typeof BUSY): void {

@@ -4,24 +4,18 @@
  * Whether a local socket owns the port, and whether the packet was meant for this host at all, is not known here.
  * @module
  */
-import { setImmediate } from "node:timers";
 import { EXIT, SyscallError, UserError } from "../errors.ts";
 import type { Trap } from "../config/trap.ts";
 import { PacketSocket } from "../ffi/packet_socket.ts";
-import { Poller } from "../ffi/poller.ts";
 import type { BpfProgram } from "../net/bpf.ts";
 import type { PortRange } from "../net/ports.ts";
 import { readSmallFile } from "../system/proc.ts";
 import type { Engine, EngineStats, FrameSink } from "./frame.ts";
+import { PacedReader } from "./paced_reader.ts";
 import { compileTrap, instructionLimit } from "./trap_filter.ts";
-import { WakeBudget } from "./wake_budget.ts";
 
-/** Frames taken before everybody else gets a turn. */
-const BATCH_FRAMES = 4096;
-/** Under flood the ring is read by the clock: at a million packets a second this is an eighth of it. */
-const FLOOD_INTERVAL_MS = 2;
-/** Each wake costs what fifty packets cost; two hundred a second cost nothing that can be measured. */
-const WAKES = { burst: 32, perSecond: 200 } as const;
+/** While packets are many the ring is read by the clock: at a million a second this is half of it. */
+const BUSY_INTERVAL_MS = 8;
 /** net.core.optmem_max before Linux 6.7; old kernels do not show it in every network namespace. */
 const DEFAULT_OPTMEM_MAX = 20480;
 
@@ -43,11 +37,9 @@ export class RawEngine implements Engine {
   readonly name = "raw";
   readonly #options: RawEngineOptions;
   readonly #maxInstructions: number;
-  readonly #wakes = new WakeBudget(WAKES);
   #trap: Trap;
   #socket: PacketSocket | undefined;
-  #poller: Poller | undefined;
-  #running: Promise<void> | undefined;
+  #reader: PacedReader | undefined;
   #reported = 0;
   #final: EngineStats | undefined;
 
@@ -87,23 +79,28 @@ export class RawEngine implements Engine {
   /** Stop and close everything. Resolves when nothing of this engine is left. */
   async stop(): Promise<void> {
     this[Symbol.dispose]();
-    await this.#poller?.stop();
-    await this.#running;
+    await this.#reader?.stop();
   }
 
   /** Deliver nothing more from this moment on; descriptors are closed as soon as the kernel lets go of them. */
   [Symbol.dispose](): void {
     if (this.#final !== undefined) return;
     this.#final = this.stats();
-    this.#poller?.[Symbol.dispose]();
+    this.#reader?.[Symbol.dispose]();
   }
 
   #start(): void {
     if (this.#socket !== undefined || this.#final !== undefined) return;
     const socket = this.#open();
     this.#socket = socket;
-    this.#poller = new Poller(socket.fd);
-    this.#running = this.#run(socket, this.#poller);
+    this.#reader = new PacedReader({
+      fds: [socket.fd],
+      take: (max) => socket.drain(max, (frame) => this.#deliver(frame)),
+      flush: () => this.#options.sink.flush(),
+      close: () => socket[Symbol.dispose](),
+      intervalMs: BUSY_INTERVAL_MS,
+      quietIntervals: 1,
+    });
   }
 
   #open(): PacketSocket {
@@ -123,40 +120,6 @@ export class RawEngine implements Engine {
       ephemeral: this.#options.ephemeral,
       maxInstructions: this.#maxInstructions,
     });
-  }
-
-  async #run(socket: PacketSocket, poller: Poller): Promise<void> {
-    try {
-      while (await poller.wait()) {
-        await this.#drain(socket);
-        if (!this.#wakes.take(performance.now())) await this.#drainByClock(socket);
-      }
-    } finally {
-      await poller.stop();
-      socket[Symbol.dispose]();
-    }
-  }
-
-  /** Empty the ring. @returns How many frames were in it. */
-  async #drain(socket: PacketSocket): Promise<number> {
-    let total = 0;
-    while (this.#final === undefined) {
-      const taken = socket.drain(BATCH_FRAMES, (frame) => this.#deliver(frame));
-      if (taken > 0) this.#options.sink.flush();
-      total += taken;
-      if (taken < BATCH_FRAMES) break;
-      // Timers and signals get their turn here; a timer of 0 would cost two milliseconds.
-      await new Promise<void>((resolve) => setImmediate(resolve));
-    }
-    return total;
-  }
-
-  /** Read at fixed intervals until an interval brings nothing. */
-  async #drainByClock(socket: PacketSocket): Promise<void> {
-    while (this.#final === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, FLOOD_INTERVAL_MS));
-      if (await this.#drain(socket) === 0) return;
-    }
   }
 
   #deliver(frame: Parameters<FrameSink["frame"]>[0]): void {
