@@ -16,6 +16,8 @@ import { IPPROTO } from "../net/protocol.ts";
 
 /** Message type of questions and answers (linux/sock_diag.h, SOCK_DIAG_BY_FAMILY). */
 export const SOCK_DIAG_BY_FAMILY = 20;
+/** Message type of the older questions and answers, about TCP sockets of both families (linux/inet_diag.h, TCPDIAG_GETSOCK). */
+export const TCPDIAG_GETSOCK = 18;
 /** The attribute that carries a filter program (INET_DIAG_REQ_BYTECODE). */
 export const REQUEST_BYTECODE = 1;
 /** Socket states (linux/tcp_states.h), for {@link listRequest}. UDP sockets are `closed` or, connected, `established`. */
@@ -25,6 +27,8 @@ export const MAX_FILTER_RANGES = 3000;
 
 /** struct inet_diag_req_v2: 8 bytes, then struct inet_diag_sockid. */
 const REQUEST_BYTES = 56;
+/** struct inet_diag_req: 4 bytes, struct inet_diag_sockid, u32 idiag_states @52, u32 idiag_dbs. */
+const TCP_REQUEST = { states: 52, bytes: 60 } as const;
 /** struct inet_diag_msg. */
 const MESSAGE_BYTES = 72;
 /** struct inet_diag_sockid, from the start of either struct. */
@@ -58,6 +62,17 @@ export function listRequest(
 ): Uint8Array {
   const { bytes, view } = emptyRequest(protocol, options.family);
   view.setUint32(4, 1 << options.state, true);
+  return bytes;
+}
+
+/**
+ * A question for all TCP sockets of both families, in its older form (struct inet_diag_req), to be sent as
+ * {@link TCPDIAG_GETSOCK}: each family by itself would cost another walk through the table of all connections, which is
+ * large even when it is empty.
+ */
+export function tcpListRequest(state: number): Uint8Array {
+  const bytes = new Uint8Array(TCP_REQUEST.bytes);
+  new DataView(bytes.buffer).setUint32(TCP_REQUEST.states, 1 << state, true);
   return bytes;
 }
 

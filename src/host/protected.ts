@@ -14,8 +14,8 @@ const CHEAP_MS = 2;
 /** Then at most this part of the time goes into it: 2 ms a second. */
 const COST_FACTOR = 500;
 const MAX_GAP_MS = 60_000;
-/** Between two exact questions lies at least this many times what the last one took. */
-const EXACT_COST_FACTOR = 20;
+/** Between two exact questions lies at least this many times what the last one took: a hundredth of the time goes into them. */
+const EXACT_COST_FACTOR = 100;
 
 /** What the configuration says about it. */
 export type ProtectSettings = Pick<Config["ignore"], "protect" | "session_ports">;

@@ -25,6 +25,8 @@ import {
   REQUEST_BYTECODE,
   SOCK_DIAG_BY_FAMILY,
   SOCKET_STATE,
+  TCPDIAG_GETSOCK,
+  tcpListRequest,
 } from "./inet_diag.ts";
 import { type DumpEnd, NetlinkExchange } from "./netlink_exchange.ts";
 import { parseSctpEndpoints, sctpListener } from "./sctp_endpoints.ts";
@@ -101,13 +103,12 @@ export class SocketTable implements Disposable {
     const ranges = ports.ranges();
     if (ranges.length === 0) return [];
     const filter = ranges.length <= MAX_FILTER_RANGES ? portFilter(ranges) : undefined;
-    for (const family of [4, 6] as const) {
-      this.#list({ protocol: "tcp", family, state: SOCKET_STATE.established, filter }, (socket) => {
-        if (socket.remote === undefined || !ports.has(socket.localPort)) return true;
-        peers.set(addressKey(socket.remote), socket.remote);
-        return peers.size < MAX_PEERS;
-      });
-    }
+    const request = tcpListRequest(SOCKET_STATE.established);
+    this.#list({ protocol: "tcp", type: TCPDIAG_GETSOCK, request, filter }, (socket) => {
+      if (socket.remote === undefined || !ports.has(socket.localPort)) return true;
+      peers.set(addressKey(socket.remote), socket.remote);
+      return peers.size < MAX_PEERS;
+    });
     return [...peers.values()];
   }
 
@@ -146,7 +147,8 @@ export class SocketTable implements Disposable {
     const state = protocol === "udp" ? SOCKET_STATE.closed : SOCKET_STATE.listen;
     try {
       for (const family of [4, 6] as const) {
-        this.#list({ protocol, family, state, filter: undefined }, (socket, payload) => {
+        const request = listRequest(protocol, { family, state });
+        this.#list({ protocol, type: SOCK_DIAG_BY_FAMILY, request }, (socket, payload) => {
           if (socket.interface > LOOPBACK_INTERFACE) interfaces.add(socket.interface);
           listeners.push(...listenersFrom(socket, { protocol, payload }));
           return listeners.length < MAX_LISTENERS;
@@ -162,28 +164,28 @@ export class SocketTable implements Disposable {
 
   /** Visit all sockets of one kind; once more from the start when the list changed under the dump. */
   #list(
-    kind: {
+    question: {
       readonly protocol: SocketProtocol;
-      readonly family: 4 | 6;
-      readonly state: number;
-      readonly filter: Uint8Array | undefined;
+      readonly type: number;
+      readonly request: Uint8Array;
+      readonly filter?: Uint8Array | undefined;
     },
     visit: (socket: DiagSocket, payload: Uint8Array<ArrayBuffer>) => boolean,
   ): void {
-    const request = listRequest(kind.protocol, kind);
+    const { protocol, type, request, filter } = question;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const end = this.#twice((): DumpEnd =>
         this.#exchange.dump(
           {
-            operation: `list ${kind.protocol} sockets`,
-            type: SOCK_DIAG_BY_FAMILY,
+            operation: `list ${protocol} sockets`,
+            type,
             body: (writer) => {
               writer.raw(request);
-              if (kind.filter !== undefined) writer.attribute(REQUEST_BYTECODE, kind.filter);
+              if (filter !== undefined) writer.attribute(REQUEST_BYTECODE, filter);
             },
           },
           (message) => {
-            if (message.type !== SOCK_DIAG_BY_FAMILY) return true;
+            if (message.type !== type) return true;
             const socket = readSocket(message.payload);
             return socket === undefined || visit(socket, message.payload);
           },

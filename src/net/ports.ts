@@ -16,15 +16,16 @@ export interface PortRange {
 
 /** An immutable set of ports with constant-time lookup. */
 export class PortSet {
-  readonly #member: Uint8Array;
+  readonly #member = new Uint8Array(PORT_COUNT);
+  readonly #ranges: readonly PortRange[];
   /** How many ports are in the set. */
   readonly size: number;
 
   /** The ports of these ranges, which come in any order and may overlap. */
   constructor(ranges: Iterable<PortRange> = []) {
-    this.#member = new Uint8Array(PORT_COUNT);
-    for (const { first, last } of ranges) this.#member.fill(1, first, last + 1);
-    this.size = this.#member.reduce((sum, bit) => sum + bit, 0);
+    this.#ranges = merged(ranges);
+    for (const { first, last } of this.#ranges) this.#member.fill(1, first, last + 1);
+    this.size = this.#ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   }
 
   /** The set of these single ports. */
@@ -49,14 +50,7 @@ export class PortSet {
 
   /** The set as sorted, disjoint, non-adjacent ranges. */
   ranges(): readonly PortRange[] {
-    const ranges: PortRange[] = [];
-    for (let port = 0; port < PORT_COUNT; port++) {
-      if (this.#member[port] !== 1) continue;
-      const first = port;
-      while (port + 1 < PORT_COUNT && this.#member[port + 1] === 1) port++;
-      ranges.push({ first, last: port });
-    }
-    return ranges;
+    return this.#ranges;
   }
 
   /** The set as text, such as `1-7,11`. Empty for the empty set. */
@@ -77,6 +71,17 @@ export function parsePortRange(text: string): PortRange | undefined {
   const first = Number(match[1]);
   const last = match[2] === undefined ? first : Number(match[2]);
   return first <= last && last < PORT_COUNT ? { first, last } : undefined;
+}
+
+/** The same ports as sorted, disjoint, non-adjacent ranges. */
+function merged(ranges: Iterable<PortRange>): readonly PortRange[] {
+  const merged: PortRange[] = [];
+  for (const { first, last } of [...ranges].sort((a, b) => a.first - b.first)) {
+    const before = merged.at(-1);
+    if (before === undefined || first > before.last + 1) merged.push({ first, last });
+    else if (last > before.last) merged[merged.length - 1] = { first: before.first, last };
+  }
+  return merged;
 }
 
 function* cut(range: PortRange, other: PortSet): Iterable<PortRange> {

@@ -9,6 +9,7 @@ import {
   portFilter,
   readLocalAddresses,
   readSocket,
+  tcpListRequest,
 } from "../../../src/host/inet_diag.ts";
 import { leadsOut, readDefaultGateways, readInterfaceAddress } from "../../../src/host/rtnetlink.ts";
 import { parseSctpEndpoints } from "../../../src/host/sctp_endpoints.ts";
@@ -91,6 +92,12 @@ Deno.test("lookupRequest puts the two ends where tcp_diag and udp_diag want them
 Deno.test("listRequest names the states as bits", () => {
   const request = listRequest("udp", { family: 6, state: 7 });
   assert.deepEqual([...request.subarray(0, 8)], [10, 17, 0, 0, 128, 0, 0, 0]);
+});
+
+Deno.test("tcpListRequest names the state as a bit, behind the longer address part of the older form", () => {
+  const request = tcpListRequest(1);
+  assert.equal(request.length, 60);
+  assert.deepEqual([...request.subarray(48)], [0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
 });
 
 /** What the kernel does with a filter (net/ipv4/inet_diag.c, inet_diag_bc_run). */
