@@ -23,11 +23,8 @@ export interface IgnoreListOptions {
   readonly resolve: ResolveName;
   /** How often names are looked up again, in seconds (default: 300). */
   readonly resolveSeconds?: number;
-  /**
-   * How often files are looked at without having been told of a change, and how long after a failure they are read
-   * again, in milliseconds (default: 30 s).
-   */
-  readonly recheckMs?: number;
+  /** How long after a failure files are read again, in milliseconds (default: 30 s). */
+  readonly retryMs?: number;
   /** Reads the files. Default: {@link loadIgnoreFiles}. */
   readonly load?: typeof loadIgnoreFiles;
   /** The list before this one, whose knowledge counts until there is better. Default: none. */
@@ -35,7 +32,7 @@ export interface IgnoreListOptions {
 }
 
 const RESOLVE_SECONDS = 300;
-const RECHECK_MS = 30_000;
+const RETRY_MS = 30_000;
 /** A name with more addresses than this is a mistake or an attack on our memory; the rest is left out. */
 const MAX_ADDRESSES_OF_NAME = 64;
 /** So many names are looked up at the same time. */
@@ -76,7 +73,6 @@ export class IgnoreList implements Disposable {
     this.#watch = new FileWatch({
       paths: options.files,
       onChange: () => void this.refresh(),
-      recheckMs: options.recheckMs ?? RECHECK_MS,
     });
     this.#timer = setInterval(
       () => void this.#resolveNames(),
@@ -136,7 +132,7 @@ export class IgnoreList implements Disposable {
   #retryLater(): void {
     clearTimeout(this.#retry);
     if ([...this.#files.values()].every(({ unread }) => unread !== "unreadable")) return;
-    this.#retry = setTimeout(() => void this.refresh(), this.#options.recheckMs ?? RECHECK_MS);
+    this.#retry = setTimeout(() => void this.refresh(), this.#options.retryMs ?? RETRY_MS);
   }
 
   async #resolveNames(): Promise<void> {

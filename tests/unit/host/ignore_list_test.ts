@@ -145,7 +145,7 @@ Deno.test("IgnoreList reads a file again that it could not read, though nothing 
     await list.refresh();
     isBroken = false;
     await until("it is read again", () => list.has(address("192.0.2.2")));
-  }, { load, recheckMs: 20 });
+  }, { load, retryMs: 20 });
 });
 
 Deno.test("IgnoreList begins with what the list before it knew of files and names", async () => {

@@ -1,4 +1,4 @@
-/** What FileWatch sees without being told by the kernel. @module */
+/** What FileWatch sees. @module */
 import assert from "node:assert/strict";
 import { FileWatch } from "../../../src/system/file_watch.ts";
 import { until } from "../../lab/lab.ts";
@@ -8,7 +8,7 @@ Deno.test("FileWatch finds a file whose directory comes into being later", async
   try {
     const path = `${directory}/later/file`;
     let told = 0;
-    using _watch = new FileWatch({ paths: [path], onChange: () => told++, recheckMs: 20 });
+    using _watch = new FileWatch({ paths: [path], onChange: () => told++, lookMs: 20 });
     await Deno.mkdir(`${directory}/later`);
     await Deno.writeTextFile(path, "1");
     await until("the file is seen", () => told > 0);
@@ -27,7 +27,7 @@ Deno.test("FileWatch finds a symbolic link that is made in place of a removed on
     await Deno.writeTextFile(`${directory}/target`, "1");
     await Deno.writeTextFile(path, "1");
     let told = 0;
-    using _watch = new FileWatch({ paths: [path], onChange: () => told++, recheckMs: 20 });
+    using _watch = new FileWatch({ paths: [path], onChange: () => told++, lookMs: 20 });
     await Deno.remove(path);
     await until("its end is seen", () => told > 0);
     const before = told;
@@ -45,12 +45,12 @@ Deno.test("FileWatch leaves nothing running and says nothing after dispose, whic
     const watch = new FileWatch({
       paths: [path],
       onChange: () => assert.fail("told after dispose"),
-      recheckMs: 10,
+      lookMs: 10,
     });
     await Deno.writeTextFile(path, "1");
     watch[Symbol.dispose]();
     watch[Symbol.dispose]();
-    // The test runner's sanitizers fail this test if a timer or watcher is left.
+    // The test runner's sanitizers fail this test if a timer is left.
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
