@@ -333,7 +333,7 @@ export class Bans {
     const offence = this.#offences(target) + 1;
     const seconds = banSeconds(config.block, offence);
     this.#enter(target, seconds, response === "block" ? this.#book : this.#answered);
-    return { request: { target, seconds, response, decision }, decision, offence };
+    return { request: { target, seconds, response, decision, isAbsent: true }, decision, offence };
   }
 
   async #names(sources: readonly Address[]): Promise<readonly (string | undefined)[]> {

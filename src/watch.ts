@@ -11,7 +11,7 @@ import { KernelEngine } from "./capture/kernel_engine.ts";
 import { RawEngine } from "./capture/raw_engine.ts";
 import type { Config } from "./config/schema.ts";
 import { type Trap, trapOf } from "./config/trap.ts";
-import type { ScanType } from "./decode/probe.ts";
+import type { Probe, ScanType } from "./decode/probe.ts";
 import type { Decision } from "./detect/decision.ts";
 import { Detector } from "./detect/detector.ts";
 import { Grace, type GracePort } from "./detect/grace.ts";
@@ -278,18 +278,25 @@ export class Watch implements AsyncDisposable {
       this.#countSaved(probe.source);
       return { ...decision, verdict: "protected", reason: "session" };
     }
-    return probe.scan !== "connect" && this.#served.isServedNow(probe) ? undefined : decision;
+    return this.#mayBeServed(probe) && this.#served.isServedNow(probe) ? undefined : decision;
+  }
+
+  /**
+   * What fell into the kernel engine's trap is owned by no socket and translated to nobody, except for SCTP, which the
+   * kernel's socket lookup does not know. A contact of mode connect reached a socket of ours.
+   */
+  #mayBeServed({ scan, protocol }: Probe): boolean {
+    return scan !== "connect" && (this.#parts.engine === "raw" || protocol === "sctp");
   }
 
   #facts(): ConstructorParameters<typeof Detector>[0]["facts"] {
-    const { host, bans, clock, engine } = this.#parts;
+    const { host, bans, clock } = this.#parts;
     return {
       isLocal: (address) => host.routes.isOwn(address),
       inGrace: (probe) =>
         probe.protocol !== "icmp" &&
         this.#grace.standing({ ...probe, protocol: probe.protocol }, clock.bootSeconds()) === "grace",
-      // The kernel engine's trap holds only what no socket owns, except for SCTP, which its socket lookup does not know.
-      isServed: (probe) => (engine === "raw" || probe.protocol === "sctp") && this.#served.isServed(probe),
+      isServed: (probe) => this.#mayBeServed(probe) && this.#served.isServed(probe),
       isIgnored: (address) => this.#ignore.has(address),
       protectedReason: (address) => {
         const reason = host.protected.reasonFor(address);

@@ -55,7 +55,7 @@ for (const trigger of [0, 3]) {
       await test.step(`nmap ${name}`, async () => {
         const scanner = await lab.host();
         const [source, address] = [addressOf(scanner, args), addressOf(target, args)];
-        assert.ok(await reaches(scanner, address, 80));
+        await until("the service answers", () => reaches(scanner, address, 80));
         const out = await scanner.out([...NMAP, "-p", "1-60", ...args, address]);
         assert.doesNotMatch(out, /22\/tcp +open.*80\/tcp +open/s, "not both services");
         await until("the ban", () => trap.hasBanned(source));

@@ -60,7 +60,10 @@ export class State implements Disposable {
   #late: Prefix[] = [];
   readonly #tables = new WeakMap<DatabaseSync, BanTable>();
   #increments = new Map<string, number>();
+  /** Some bans have been written to the log, and the file does not say so yet. */
   #isMarkDue = false;
+  /** So many of the newest bans have not been written to the log. */
+  #untold = 0;
   #isClosed = false;
   #version = 0;
   #housekeepingAt: number;
@@ -110,6 +113,7 @@ export class State implements Disposable {
   /** Keep bans, in one transaction. One that failed or was only a command is kept as a story and is not in force. */
   saveBans(bans: readonly NewBan[]): void {
     this.#version++;
+    this.#untold += bans.length;
     const now = this.#clock.bootSeconds();
     for (const ban of bans) {
       const untilBoot = ban.seconds === undefined ? Infinity : now + ban.seconds;
@@ -146,10 +150,13 @@ export class State implements Disposable {
       [];
   }
 
-  /** The bans so far have been written to the log. */
+  /**
+   * The bans so far have been written to the log. Kept with the next change, or at the next {@link State.tick}: who is
+   * killed in between tells them once more when he is back.
+   */
   markRecorded(): void {
     this.#isMarkDue = true;
-    this.#save();
+    this.#untold = 0;
   }
 
   /** Bans that were kept but perhaps never written to the log, because the process was killed in between. */
@@ -257,7 +264,7 @@ export class State implements Disposable {
     this.#journal.apply(table, this.#anchor);
     if (isNew && this.#agreed === 0) this.#load(database);
     else if (isNew) this.#held.writeTo(table, this.#anchor, this.#clock.now());
-    if (this.#isMarkDue) writeRecorded(database, table.lastId());
+    if (this.#isMarkDue) writeRecorded(database, table.lastId() - this.#untold);
   }
 
   /** The first time: the file knows who is banned. */
