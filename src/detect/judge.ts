@@ -12,6 +12,7 @@ import type { Decision, ProtectedReason, Reason, Verdict } from "./decision.ts";
 import type { HashKey } from "./keyed_hash.ts";
 import {
   type PortEvidence,
+  SETTLING_SECONDS,
   type SourceSummary,
   SourceTable,
   type Tally,
@@ -20,9 +21,6 @@ import {
 
 /** Stray late packets of one connection go to one port; those of a busy client rarely to more than two. */
 const ACK_TYPE_PORTS = 3;
-
-/** How long after a block its ban may still be on its way; until then more probes of the source change nothing. */
-const SETTLING_SECONDS = 2;
 
 /** What only the host knows about an address. */
 export interface JudgeFacts {
@@ -94,8 +92,9 @@ export class Judge {
   }
 
   /**
-   * The ban that follows a block takes a moment. Should it fail, or be over, this is silent again soon, and a source
-   * that goes on earns the next one: nobody is "already blocked" for ever.
+   * The ban that follows a block takes a moment; until then more probes of the source change nothing. Should it fail, or
+   * be over, this is silent again soon, and a source that goes on earns the next one: nobody is "already blocked" for
+   * ever.
    */
   #isSettling(probe: Probe): boolean {
     const settledAt = this.#table.settledAt(probe.source);

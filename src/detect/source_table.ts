@@ -9,8 +9,9 @@
  * - A port or probe is alive while its time is at most the window away from now, in either direction: a clock that is
  *   set back makes nothing immortal. Nothing is ever swept; the dead are recognised when they are met.
  *
- * Bounds: `capacity` sources: a fifth one in a full set replaces, of those that are dead or have the fewest ports, the
- * one seen longest ago, so that a flood of forged sources displaces itself before it displaces a scanner. `slots` ports
+ * Bounds: `capacity` sources: a fifth one in a full set replaces, of those that are dead, or were dealt with, or have
+ * the fewest ports, the one seen longest ago, so that a flood of forged sources displaces itself before it displaces a
+ * scanner, and scanners who are banned already make room for those who are about to be. `slots` ports
  * and probes for each source: a further port replaces the one seen longest ago, so that counts stop growing at
  * `slots`, which is never below the trigger.
  * @module
@@ -32,6 +33,8 @@ const PORT_BITS = 0x3ffff;
 const SCAN_SHIFT = 18;
 const PROTOCOLS: readonly Protocol[] = ["tcp", "udp", "sctp", "icmp"];
 const ACK_TYPE: readonly boolean[] = SCAN_TYPES.map(isAckType);
+/** How long after a block its ban may still be on its way, and its evidence be asked for. */
+export const SETTLING_SECONDS = 2;
 /** The last moment that fits: 7 February 2106. Captures may claim any. */
 const LAST_SECOND = 0xffffffff;
 
@@ -212,10 +215,13 @@ export class SourceTable {
     return worst;
   }
 
-  /** More ports count for more than any age; the free and the dead count for nothing. */
+  /** More ports count for more than any age, but not of a source that was dealt with; the free and the dead are nothing. */
   #value(entry: number, now: number): number {
     const seen = this.#head(entry, HEAD.lastSeen);
-    return this.#isAlive(seen, now) ? this.#head(entry, HEAD.ports) * (LAST_SECOND + 1) + seen : -1;
+    if (!this.#isAlive(seen, now)) return -1;
+    const settled = this.#head(entry, HEAD.settled);
+    const isDone = settled !== 0 && Math.abs(now - settled) > SETTLING_SECONDS;
+    return isDone ? seen : this.#head(entry, HEAD.ports) * (LAST_SECOND + 1) + seen;
   }
 
   #clear(head: number): void {

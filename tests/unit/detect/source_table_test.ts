@@ -148,6 +148,20 @@ Deno.test("SourceTable keeps a scanner while forged sources flood it", () => {
   assert.equal(ask(sources, 3, { time: START + 2 }), "3/3");
 });
 
+Deno.test("SourceTable forgets those who are banned before those who are about to be", () => {
+  const sources = table({ maxSources: 4 });
+  const crowd = (first: number): readonly Address[] =>
+    [0, 1, 2, 3].map((number) => ipv4Address(0x0a000000 + first + number));
+  for (const source of crowd(0)) {
+    for (const port of [21, 22, 23]) ask(sources, port, { source });
+    sources.settle(source, START);
+  }
+  // So long after the block, no ban is still on its way.
+  const time = START + 3;
+  for (const source of crowd(4)) assert.equal(ask(sources, 21, { source, time }), "1/1");
+  for (const source of crowd(4)) assert.equal(ask(sources, 22, { source, time }), "2/2");
+});
+
 Deno.test("SourceTable gives way to the living when all that it holds is dead", () => {
   const sources = table({ maxSources: 4 });
   for (let i = 0; i < 4; i++) for (const port of [1, 2, 3]) ask(sources, port, { source: ipv4Address(i) });
