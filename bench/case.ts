@@ -30,8 +30,9 @@ export interface Goal {
   readonly what: string;
   readonly goal: string;
   readonly measured: string;
-  readonly reached: boolean;
-  /** What limits it, with figures; told where it is not reached. */
+  /** `undefined`: what was measured does not say. */
+  readonly reached: boolean | undefined;
+  /** What limits it, with figures; told where it is not known to be reached. */
   readonly limit: string;
 }
 

@@ -36,6 +36,11 @@ export function gistTable(gist: readonly Gist[]): string {
   });
 }
 
+function verdict(reached: boolean | undefined): string {
+  if (reached === undefined) return "**cannot be told**";
+  return reached ? "yes" : "**no**";
+}
+
 function goalParts(goals: readonly Goal[]): readonly string[] {
   const missed = goals.filter(({ reached }) => !reached);
   return [
@@ -44,7 +49,7 @@ function goalParts(goals: readonly Goal[]): readonly string[] {
       head: ["what", "goal", "measured", "reached"],
       rows: goals.map((
         { what, goal, measured, reached },
-      ) => [what, goal, measured, reached ? "yes" : "**no**"]),
+      ) => [what, goal, measured, verdict(reached)]),
     }),
     ...missed.map(({ what, limit }) => `**${what}**: ${limit}`),
   ];

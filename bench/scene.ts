@@ -5,6 +5,7 @@
  */
 import { type Host, Lab, until } from "../tests/lab/lab.ts";
 import { debianTree, Place } from "./contestants/debian_tree.ts";
+import { pinned } from "./measure/cpus.ts";
 
 /** The server's open ports. */
 export const OPEN_PORTS = [22, 80, 443, 3306, 8080];
@@ -59,7 +60,7 @@ export class Scene implements AsyncDisposable {
     const scene = new Scene(lab, place, server, scanner, client);
     try {
       await scene.#connect();
-      server.spawn(place.argv(["/usr/sbin/nginx"]), { stdout: "null", stderr: "null" });
+      server.spawn(pinned("server", place.argv(["/usr/sbin/nginx"])), { stdout: "null", stderr: "null" });
       await until("the services listen", async () => {
         const table = await server.out(["ss", "-Hltn"]);
         return OPEN_PORTS.every((port) => table.includes(`:${port} `));
@@ -84,7 +85,7 @@ export class Scene implements AsyncDisposable {
     const wrk = ["wrk", "-t1", "-c16", `-d${seconds}s`, "-H", "Connection: close", url];
     const place = await Place.create(await debianTree("bookworm", TOOLS), {});
     try {
-      return await this.client.out(place.argv(wrk), { seconds: seconds + 30 });
+      return await this.client.out(pinned("client", place.argv(wrk)), { seconds: seconds + 30 });
     } finally {
       await place[Symbol.asyncDispose]();
     }

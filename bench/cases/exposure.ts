@@ -89,8 +89,8 @@ export const exposure: Case = {
         rows: keys.map((key) => [key, ...turns.map(({ results }) => cell(results, key))]),
       }],
       notes: [],
-      gist: ["-sS -T4, IPv4", "-sT -T2, IPv6"].map((key) =>
-        gistOf(`of five open ports, told by nmap ${key}: median (worst)`, turns, (results) => {
+      gist: ["-sS -T4, IPv4", "-sS -T4, IPv6"].map((key) =>
+        gistOf(`open ports of five that nmap ${key} tells: median (worst)`, turns, (results) => {
           return cell(results, key).replace(/,.*/, "");
         })
       ),

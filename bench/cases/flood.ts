@@ -2,7 +2,7 @@
  * Case 4: a SYN flood from random sources, and a real scanner in the middle of it.
  * @module
  */
-import { type Case, gistOf, only, type Report, takeTurns } from "../case.ts";
+import { type Case, only, type Report, takeTurns } from "../case.ts";
 import type { Running } from "../contestants/contestant.ts";
 import { figure, megabytes } from "../measure/format.ts";
 import { median, ratio } from "../measure/statistics.ts";
@@ -92,7 +92,6 @@ export const flood: Case = {
           figure(median(results.flatMap(({ lost }) => lost ?? [])))
         } packets were lost on the way to it.`,
       })),
-      gist: [gistOf("a scanner in the middle of a SYN flood is kept out", turns, caughtOf)],
     };
   },
 };

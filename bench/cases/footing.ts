@@ -2,7 +2,7 @@
  * Case 6: what a detector needs before anything happens.
  * @module
  */
-import { type Case, only, type Report, takeTurns } from "../case.ts";
+import { type Case, gistOf, only, type Report, takeTurns } from "../case.ts";
 import { figure, megabytes } from "../measure/format.ts";
 import { median } from "../measure/statistics.ts";
 
@@ -49,6 +49,18 @@ export const footing: Case = {
     return {
       tables: [{ head: ["contestant", "memory", "idle processor time", "start to armed", "program"], rows }],
       notes: ["PortSentry 1.2 is two processes, one for TCP and one for UDP: their memory is added up."],
+      gist: [
+        gistOf(
+          "memory when idle",
+          turns,
+          (results) => megabytes(median(results.map(({ rssKiB }) => rssKiB))),
+        ),
+        gistOf(
+          "start to armed",
+          turns,
+          (results) => figure(median(results.map(({ startMs }) => startMs)), "ms"),
+        ),
+      ],
     };
   },
 };

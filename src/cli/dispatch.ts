@@ -6,7 +6,6 @@ import { loadConfig } from "../config/load.ts";
 import { type Config, configSchema, defaultConfig } from "../config/schema.ts";
 import { loadServices } from "../config/services_file.ts";
 import { ConfigError, type ExitCode, messageOf, UserError } from "../errors.ts";
-import { escapeText } from "../record/escape.ts";
 import { block, reload, unblock } from "./change.ts";
 import { check } from "./check.ts";
 import type { Command, CommandOf } from "./command.ts";
@@ -51,9 +50,7 @@ async function query(
 ): Promise<QueryOptions> {
   const config = await configOrDefaults(command.config);
   const { control_socket, state } = config.files;
-  // Reasons and what commands said may hold anything.
-  const printText = (text: string): void => print(escapeText(text));
-  return { socket: control_socket, state, json: command.json, print: command.json ? print : printText, warn };
+  return { socket: control_socket, state, json: command.json, print, warn };
 }
 
 async function configOrDefaults(given: string | undefined): Promise<Config> {
@@ -99,5 +96,5 @@ function print(line: string): void {
 }
 
 function warn(line: string): void {
-  console.error(`portsnare: ${escapeText(line)}`);
+  console.error(`portsnare: ${line}`);
 }
