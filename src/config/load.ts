@@ -45,6 +45,8 @@ export interface LoadedConfig {
   readonly sources: readonly string[];
   /** What is allowed but probably not meant. */
   readonly warnings: readonly Fault[];
+  /** Lines of a PortSentry configuration that work otherwise here, and better. Default: none. */
+  readonly changes?: readonly Fault[];
 }
 
 /**
@@ -93,6 +95,7 @@ export function checkTranslation(translation: Translation, schema: ConfigSchema)
     config: deepFreeze(checked.data),
     sources: translation.sources,
     warnings: [...translation.notes, ...doubts].toSorted(byPlace),
+    changes: translation.changes,
   };
 }
 

@@ -8,6 +8,7 @@
  */
 import type { Command } from "../config/schema.ts";
 import { familyOf } from "../net/address.ts";
+import { ADDON_PACKAGES, addonIn, packageOf } from "../system/debian_packages.ts";
 import { type Exec, type ExecResult, failureOf } from "../system/exec.ts";
 import type { Outcome } from "./backend.ts";
 import { commandArgv, commandText, targetFault, type TemplateValues } from "./template.ts";
@@ -99,9 +100,7 @@ export class CommandRunner {
   }
 }
 
-/** The targets and matches of xtables-addons, which Debian has in packages of its own. */
-const ADDON =
-  /\s(?:-j|--jump|-m|--match)\s+(CHAOS|TARPIT|DELUDE|DNETMAP|ECHO|IPMARK|LOGMARK|SYSRQ|ACCOUNT|geoip|psd|lscan)\b/;
+/** What iptables says when it lacks an extension, or the kernel does. */
 const ADDON_MISSING =
   /does not exist|Couldn't load (?:target|match)|No chain\/target\/match|missing kernel module|RULE_\w+ failed/;
 
@@ -113,15 +112,22 @@ function explain(
   result: ExecResult,
   { detail, values }: { readonly detail: string; readonly values: TemplateValues },
 ): string {
-  const addon = ADDON.exec(detail)?.[1];
+  const addon = addonIn(detail);
   if (addon !== undefined && ADDON_MISSING.test(result.stderr)) {
-    return `${error}; ${addon} belongs to xtables-addons: install the Debian packages xtables-addons-dkms and ` +
-      "xtables-addons-common";
+    return `${error}; ${addon} belongs to xtables-addons: install the Debian packages ${ADDON_PACKAGES}`;
   }
+  const missing = packageOf(missingProgram(result, detail) ?? "");
+  if (missing !== undefined) return `${error}; install the Debian package ${missing}`;
   const program = ipv4Program(detail, values);
   return program === undefined
     ? error
     : `${error}; ${program} is for IPv4 only: actions.firewall keeps out both`;
+}
+
+/** The program that was not found, by the shell (dash, bash) or by us. */
+function missingProgram({ notStarted, stderr }: ExecResult, detail: string): string | undefined {
+  if (notStarted === "not-found") return detail.split(" ", 1)[0];
+  return /^\S*sh: (?:(?:line )?\d+: )?(\S+): (?:command )?(?:not found|No such file)/m.exec(stderr)?.[1];
 }
 
 /** The program in a command that knows nothing of this target, and so cannot have done anything about it either. */

@@ -3,25 +3,10 @@
  * @module
  */
 import type { Command, Config } from "../../config/schema.ts";
+import { ADDON_PACKAGES, addonIn, packageOf } from "../../system/debian_packages.ts";
 import type { CheckHost } from "./check_host.ts";
 import type { EngineChoice } from "./engine_forecast.ts";
 import type { Finding } from "./report.ts";
-
-/** Which Debian package a program comes from. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  nft: "nftables",
-  iptables: "iptables",
-  ip6tables: "iptables",
-  ipset: "ipset",
-  ip: "iproute2",
-  route: "net-tools",
-  mail: "bsd-mailx",
-  conntrack: "conntrack",
-};
-
-/** Targets of iptables that are not part of iptables, and the packages that bring them. */
-const ADDON_TARGETS = /\s(?:-j|--jump)\s+(CHAOS|TARPIT|DELUDE)\b/;
-const ADDON_PACKAGES = "xtables-addons-common and xtables-addons-dkms";
 
 /** Words that the shell itself knows, and openings of what is no plain command. */
 const SHELL_WORD =
@@ -70,28 +55,28 @@ async function commandFindings(name: string, command: Command, host: CheckHost):
     findings.push({ level: "warning", message: `${name} needs ${missing(program)}` });
   }
   const text = typeof command === "string" ? command : command.join(" ");
-  const target = ADDON_TARGETS.exec(text)?.[1];
-  if (target !== undefined && !await hasTarget(target, host)) {
+  const addon = addonIn(text);
+  if (addon !== undefined && !await hasExtension(addon, host)) {
     findings.push({
       level: "warning",
       message:
-        `${name} uses the target ${target}, which is not installed (Debian packages ${ADDON_PACKAGES})`,
+        `${name} uses ${addon} of xtables-addons, which is not installed (Debian packages ${ADDON_PACKAGES})`,
     });
   }
   return findings;
 }
 
 /** Where iptables looks for its extensions on the architectures that we are built for. */
-async function hasTarget(target: string, host: CheckHost): Promise<boolean> {
+async function hasExtension(name: string, host: CheckHost): Promise<boolean> {
   for (const architecture of ["x86_64-linux-gnu", "aarch64-linux-gnu"]) {
     // A shared object is executable by nobody, so it is looked for as a file.
-    if (await host.readText(`/usr/lib/${architecture}/xtables/libxt_${target}.so`) !== undefined) return true;
+    if (await host.readText(`/usr/lib/${architecture}/xtables/libxt_${name}.so`) !== undefined) return true;
   }
   return false;
 }
 
 function missing(program: string): string {
-  const known = PACKAGES[program.split("/").at(-1) ?? ""];
+  const known = packageOf(program);
   return `${program}, which is not there${known === undefined ? "" : ` (Debian package ${known})`}`;
 }
 

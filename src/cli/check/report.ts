@@ -43,15 +43,17 @@ const LEVELS = ["error", "warning", "note"] as const;
 /** Checks the configuration in `path` on a host. */
 export async function checkConfig(path: string, host: CheckHost): Promise<CheckReport> {
   try {
-    const { config, sources, warnings } = await host.load(path);
+    const { config, sources, warnings, changes = [] } = await host.load(path);
     const ignoreFiles = [...(await host.ignoreFiles(config.ignore.files)).values()];
     const effect = await effectOf(config, host, { ignoreFiles });
     const findings = [
       ...warnings.map((fault) => findingOf("warning", fault)),
+      ...changes.map((fault) => findingOf("note", fault)),
       ...ignoreFiles.flatMap((file) => file.faults).map((fault) => findingOf("warning", fault)),
       ...await missingPrograms(config, effect.engine, host),
       ...engineFindings(effect),
       ...portFindings(config, effect),
+      ...denyFindings(config, host),
       ...await overrideFindings(config, host),
     ].toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
     const ok = !findings.some(({ level }) => level === "error");
@@ -97,10 +99,23 @@ function* portFindings(config: Config, effect: Effect): Iterable<Finding> {
   }
 }
 
+/** What keeps `kill_hosts_deny` from writing its lines; a file that is not there is made at the first ban. */
+function denyFindings(config: Config, host: CheckHost): readonly Finding[] {
+  const file = config.files.hosts_deny;
+  const fault = writesHostsDeny(config) ? host.editFault(file) : undefined;
+  return fault === undefined
+    ? []
+    : [{ level: "warning", file, message: `kill_hosts_deny cannot write here: ${fault}` }];
+}
+
+function writesHostsDeny(config: Config): boolean {
+  const blocks = config.tcp.response === "block" || config.udp.response === "block";
+  return config.actions.kill_hosts_deny !== undefined && blocks;
+}
+
 /** Lines of hosts.allow win over hosts.deny (hosts_access(5)), whatever `kill_hosts_deny` writes there. */
 async function overrideFindings(config: Config, host: CheckHost): Promise<readonly Finding[]> {
-  const blocks = config.tcp.response === "block" || config.udp.response === "block";
-  if (config.actions.kill_hosts_deny === undefined || !blocks) return [];
+  if (!writesHostsDeny(config)) return [];
   try {
     return allowOverrides(await host.readText(HOSTS_ALLOW) ?? "").map(({ line, text }) => ({
       level: "note",

@@ -8,7 +8,7 @@ import { readConfigBytes } from "../text_file.ts";
 import { parseModeFile } from "./mode_file.ts";
 import { OPTION_NAMES, type OptionFile, parseOptionFile } from "./option_file.ts";
 import { parsePortList } from "./port_list.ts";
-import { notesOf, type Setting, tableOf } from "./setting.ts";
+import { saidOf, type Setting, tableOf } from "./setting.ts";
 import { type Modes, translate } from "./translate.ts";
 
 /** A PortSentry configuration in our words. */
@@ -17,8 +17,10 @@ export interface Translation {
   readonly settings: readonly Setting[];
   /** The same as a parsed TOML file. */
   readonly table: Readonly<Record<string, unknown>>;
-  /** Every line that means something else now, or nothing. */
+  /** Every line that does less than it says, or nothing. */
   readonly notes: readonly Fault[];
+  /** Every line that works otherwise than with PortSentry, and better. */
+  readonly changes: readonly Fault[];
   /** What must be put right before this can be used. */
   readonly faults: readonly Fault[];
   /** The files that were read. */
@@ -69,7 +71,8 @@ export function translateFiles(conf: SourceText, modeFile: SourceText | undefine
   return {
     settings,
     table: tableOf(settings),
-    notes: [...optionFile.faults, ...notesOf(settings)].toSorted((a, b) => a.line - b.line),
+    notes: [...optionFile.faults, ...saidOf(settings, "notes")].toSorted((a, b) => a.line - b.line),
+    changes: saidOf(settings, "changes").toSorted((a, b) => a.line - b.line),
     faults: modes?.faults ?? [],
     sources: modeFile === undefined ? [conf.path] : [conf.path, modeFile.path],
     version,

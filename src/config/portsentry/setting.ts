@@ -15,8 +15,10 @@ export interface Setting {
   readonly option?: OptionName | undefined;
   /** The line that says so. */
   readonly place?: Place | undefined;
-  /** What changes for the reader of that line. */
+  /** What the line means less, or nothing of: what its author will not have meant. */
   readonly notes: readonly string[];
+  /** What is otherwise than with PortSentry, and better. Default: nothing. */
+  readonly changes?: readonly string[] | undefined;
   /** What the reader of the new file should know about the value, though nothing changes. */
   readonly remark?: string | undefined;
 }
@@ -33,7 +35,7 @@ export interface PortsentryConfig extends OptionFile {
 export function fromOption(
   { file, options }: PortsentryConfig,
   name: OptionName,
-  setting: Pick<Setting, "path" | "value"> & Partial<Pick<Setting, "notes" | "remark">>,
+  setting: Pick<Setting, "path" | "value"> & Partial<Pick<Setting, "notes" | "changes" | "remark">>,
 ): Setting {
   const { line, column } = options.get(name) ?? { line: 0, column: 0 };
   return { notes: [], option: name, place: { file, line, column }, ...setting };
@@ -55,12 +57,12 @@ export function atoi(text: string): number {
   return Number(/^\s*([+-]?\d{1,15})/.exec(text)?.[1] ?? 0);
 }
 
-/** The notes of settings, each with the line that it is about. */
-export function notesOf(settings: readonly Setting[]): readonly Fault[] {
-  return settings.flatMap(({ option, place, notes }) =>
-    notes.map((note) => ({
+/** What there is to say about settings, each with the line that it is about. */
+export function saidOf(settings: readonly Setting[], what: "notes" | "changes"): readonly Fault[] {
+  return settings.flatMap(({ option, place, [what]: texts = [] }) =>
+    texts.map((text) => ({
       ...(place ?? { file: "", line: 0, column: 0 }),
-      message: option === undefined ? note : `${option}: ${note}`,
+      message: option === undefined ? text : `${option}: ${text}`,
     }))
   );
 }

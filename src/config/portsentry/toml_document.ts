@@ -59,7 +59,7 @@ function introduction({ sources, version }: Translation): string {
 }
 
 function settingText(
-  { path, value, option, place, notes, remark }: Setting,
+  { path, value, option, place, notes, changes = [], remark }: Setting,
   doubts: readonly Problem[],
 ): string {
   const [section, key] = path;
@@ -69,7 +69,7 @@ function settingText(
   const about = doubts.filter((doubt) => doubt.path[0] === section && doubt.path[1] === key);
   const comments = [
     ...(origin === undefined ? [] : [`${origin}${where}`]),
-    ...notes.map((note) => `Changed: ${note}.`),
+    ...[...notes, ...changes].map((text) => `Changed: ${text}.`),
     ...(remark === undefined ? [] : [`Note: ${remark}`]),
     ...about.map((doubt) => `Doubtful: ${doubt.message}.`),
   ].map(tomlComment);

@@ -108,8 +108,10 @@ function* detectSettings(conf: PortsentryConfig): Iterable<Setting> {
   const path = ["detect", "scan_trigger"] as const;
   if (conf.options.has("SCAN_TRIGGER")) {
     const notes = trigger > MAX_TRIGGER ? [`${trigger} is more than ${MAX_TRIGGER}, which is the most`] : [];
-    if (trigger > 1) notes.push("only probes within detect.window count, where PortSentry counts for ever");
-    yield fromOption(conf, "SCAN_TRIGGER", { path, value: Math.min(trigger, MAX_TRIGGER), notes });
+    const changes = trigger > 1
+      ? ["only probes within detect.window count, where PortSentry counts for ever"]
+      : [];
+    yield fromOption(conf, "SCAN_TRIGGER", { path, value: Math.min(trigger, MAX_TRIGGER), notes, changes });
   } else yield implied(path, 0, "SCAN_TRIGGER is not set, so PortSentry answers the first probe.");
   if (trigger > 1) {
     yield implied(
@@ -120,8 +122,8 @@ function* detectSettings(conf: PortsentryConfig): Iterable<Setting> {
   }
   if (conf.options.has("RESOLVE_HOST")) {
     const value = atoi(conf.options.get("RESOLVE_HOST")?.value ?? "") !== 0;
-    const notes = value ? ["the name is looked up beside the block, not before it"] : [];
-    yield fromOption(conf, "RESOLVE_HOST", { path: ["detect", "resolve_host"], value, notes });
+    const changes = value ? ["the name is looked up beside the block, not before it"] : [];
+    yield fromOption(conf, "RESOLVE_HOST", { path: ["detect", "resolve_host"], value, changes });
   }
 }
 
@@ -176,12 +178,12 @@ function targeted(conf: PortsentryConfig, name: "KILL_ROUTE" | "KILL_HOSTS_DENY"
 function* fileSettings(conf: PortsentryConfig): Iterable<Setting> {
   const history = given(conf, "HISTORY_FILE");
   if (history !== undefined) {
-    const notes = conf.version === 2
+    const changes = conf.version === 2
       ? [
         "the lines have the form of PortSentry 1.2, which fail2ban's own filter reads, and the file is never cut off",
       ]
       : [];
-    yield fromOption(conf, "HISTORY_FILE", { path: ["files", "history"], value: history.value, notes });
+    yield fromOption(conf, "HISTORY_FILE", { path: ["files", "history"], value: history.value, changes });
   }
   const blocked = given(conf, "BLOCKED_FILE");
   if (blocked === undefined) return;
@@ -189,7 +191,7 @@ function* fileSettings(conf: PortsentryConfig): Iterable<Setting> {
     ? fromOption(conf, "BLOCKED_FILE", {
       path: ["files", "blocked"],
       value: undefined,
-      notes: [
+      changes: [
         "not used: bans are kept in the database, files.state" +
         (/^(?:\/var)?\/tmp\//.test(blocked.value) ? ", where nobody else can write" : ""),
       ],
@@ -197,7 +199,7 @@ function* fileSettings(conf: PortsentryConfig): Iterable<Setting> {
     : fromOption(conf, "BLOCKED_FILE", {
       path: ["files", "blocked"],
       value: blocked.value,
-      notes: [
+      changes: [
         "one file for all modes, without their names at its end; it is only written, bans are kept in files.state",
       ],
     });

@@ -14,6 +14,7 @@ function hostWith(file: unknown, parts: Partial<CheckHost> = {}): CheckHost {
     load: () => Promise.resolve({ config, sources: ["config.toml"], warnings: [] }),
     ignoreFiles: (paths) => Promise.resolve(new Map(paths.map((path) => [path, parseIgnoreFile("", path)]))),
     readText: () => Promise.resolve(undefined),
+    editFault: () => undefined,
     hasProgram: () => Promise.resolve(true),
     listeners: () => [],
     engine: ({ detect }) =>
@@ -107,14 +108,14 @@ Deno.test("checkConfig names what is missing and the package that has it", async
     [
       { ...BLOCK, actions: { kill_route: "iptables -I INPUT -s $TARGET$ -j CHAOS" } },
       [],
-      "warning: actions.kill_route uses the target CHAOS, which is not installed (Debian packages " +
-      "xtables-addons-common and xtables-addons-dkms)",
+      "warning: actions.kill_route uses CHAOS of xtables-addons, which is not installed (Debian packages " +
+      "xtables-addons-dkms and xtables-addons-common)",
     ],
     [BLOCK, [], undefined],
   ];
   for (const [file, missing, expected] of rows) {
     const report = await reportOf(file, { hasProgram: (name) => Promise.resolve(!missing.includes(name)) });
-    const found = said(report).filter((line) => /needs|slow|target/.test(line));
+    const found = said(report).filter((line) => /needs|slow|xtables/.test(line));
     assert.deepEqual(found, expected === undefined ? [] : [expected], JSON.stringify(file));
     assert.equal(report.ok, !(expected ?? "").startsWith("error"));
   }
@@ -152,6 +153,33 @@ Deno.test("checkConfig names the lines of hosts.allow that win over hosts.deny",
     [],
     "nobody is banned",
   );
+});
+
+Deno.test("F1: checkConfig tells before the first ban that hosts.deny can never be written", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const hosts_deny = `${directory}/hosts.deny`;
+    const file = { ...BLOCK, actions: { kill_hosts_deny: "ALL: $TARGET$ : DENY" }, files: { hosts_deny } };
+    const { editFault } = realCheckHost();
+    assert.deepEqual(said(await reportOf(file, { editFault })), [], "it is made at the first ban");
+    await Deno.symlink(`${directory}/shadow`, hosts_deny);
+    const fault = "kill_hosts_deny cannot write here: it is a symbolic link, not a regular file";
+    assert.deepEqual(said(await reportOf(file, { editFault })), [`warning: ${fault}`]);
+    assert.deepEqual(said(await reportOf({ ...file, actions: {} }, { editFault })), []);
+    await Deno.remove(hosts_deny);
+    await Deno.mkdir(hosts_deny);
+    assert.match(said(await reportOf(file, { editFault })).join(), /it is a directory/);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("C2: checkConfig does not warn of what works otherwise than with PortSentry, and better", async () => {
+  const config = configSchema(() => undefined).parse(BLOCK);
+  const change = { file: "portsentry.conf", line: 5, column: 1, message: "RESOLVE_HOST: beside the block" };
+  const load: CheckHost["load"] = () =>
+    Promise.resolve({ config, sources: ["portsentry.conf"], warnings: [], changes: [change] });
+  assert.deepEqual(said(await reportOf(BLOCK, { load })), ["note: RESOLVE_HOST: beside the block"]);
 });
 
 Deno.test("check prints text or JSON and leaves with the code that fits", async () => {

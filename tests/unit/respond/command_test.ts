@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { hostPrefix, parsePrefix } from "../../../src/net/prefix.ts";
+import type { Command } from "../../../src/config/schema.ts";
 import { ipv4Address } from "../../../src/net/address.ts";
 import { CommandRunner } from "../../../src/respond/command.ts";
 import type { Exec, ExecResult } from "../../../src/system/exec.ts";
@@ -111,6 +112,30 @@ Deno.test("C13: a CHAOS rule that iptables does not know names the packages to i
   const denied = await runner(answering({ code: 4, stderr: "Permission denied (you must be root)" }))
     .run("kill_route", chaos, VALUES);
   assert.doesNotMatch(denied.ok ? "" : denied.error, /xtables-addons/);
+});
+
+Deno.test("F1: CommandRunner names the Debian package of a program that is not there", async () => {
+  const errorOf = async (command: Command, result: Partial<ExecResult>): Promise<string> => {
+    const outcome = await runner(answering(result)).run("kill_route", command, VALUES);
+    return outcome.ok ? "" : outcome.error;
+  };
+  const route = "/sbin/route add -host $TARGET$ reject";
+  for (
+    const stderr of [
+      "/bin/sh: 1: /sbin/route: not found",
+      "sh: line 1: /sbin/route: No such file or directory",
+      "bash: /sbin/route: No such file or directory",
+    ]
+  ) assert.match(await errorOf(route, { code: 127, stderr }), /; install the Debian package net-tools$/);
+  const notStarted = { code: 127, notStarted: "not-found" } as const;
+  assert.match(await errorOf(["iptables", "-I", "INPUT", "-s", "$TARGET$"], notStarted), /package iptables$/);
+  const own = "/usr/local/sbin/iptables -I INPUT -s $TARGET$";
+  assert.doesNotMatch(
+    await errorOf(own, { code: 127, stderr: "/bin/sh: 1: /usr/local/sbin/iptables: not found" }),
+    /Debian/,
+    "no package puts it there",
+  );
+  assert.doesNotMatch(await errorOf(route, { code: 1, stderr: "route: Network is unreachable" }), /Debian/);
 });
 
 Deno.test("F12: CommandRunner says of iptables and route that they are for IPv4, and has nothing to undo of theirs", async () => {

@@ -92,7 +92,7 @@ Deno.test("F14: translate without exclusions watches the ports below the limit, 
 });
 
 Deno.test("F25: translate takes what makes PortSentry 2 leave, and says of each line what became of it", () => {
-  const { notes, faults } = translated(
+  const { notes, changes, faults } = translated(
     [
       'TCP_PORTS="abc,5-9"',
       'BLOCKED_FILE=""',
@@ -111,16 +111,18 @@ Deno.test("F25: translate takes what makes PortSentry 2 leave, and says of each 
     "4: unknown option B, which does nothing",
     '5: BLOCK_UDP: "7" is neither 0, 1 nor 2, and means 0',
     "6: KILL_ROUTE: skipped, as PortSentry does, because it does not contain $TARGET$",
+  ]);
+  assert.deepEqual(changes.map((change) => `${change.line}: ${change.message}`), [
     "7: SCAN_TRIGGER: only probes within detect.window count, where PortSentry counts for ever",
     "8: RESOLVE_HOST: the name is looked up beside the block, not before it",
   ]);
 });
 
 Deno.test("F21: translate keeps no list of bans in a directory that everybody may write to", () => {
-  const { notes, table } = translated('TCP_PORTS="1-2"\nBLOCKED_FILE="/tmp/portsentry.blocked"');
+  const { changes, table } = translated('TCP_PORTS="1-2"\nBLOCKED_FILE="/tmp/portsentry.blocked"');
   assert.equal(JSON.stringify(table).includes("/tmp"), false);
   assert.match(
-    notes.map((note) => note.message).join(),
+    changes.map((change) => change.message).join(),
     /BLOCKED_FILE: not used: .* where nobody else can write/,
   );
 });
