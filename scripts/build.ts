@@ -13,8 +13,6 @@ const ROOT = new URL("..", import.meta.url).pathname;
 const DIST = `${ROOT}dist`;
 const BUNDLE = `${DIST}/portsnare.js`;
 const EXECUTABLE = `${DIST}/portsnare`;
-/** Reads a configuration, which every verb does, and looks at this host without touching it. */
-const REHEARSAL = ["check", "-c", `${ROOT}config.example.toml`];
 
 async function run(
   command: string,
@@ -78,9 +76,7 @@ async function main(): Promise<void> {
   const compiler = await compileRuntime();
   const build = `deno ${Deno.version.deno}, ${compiler === undefined ? "patched" : "compiled"}`;
   const program = await bundle(build, compiler === undefined ? "cjs" : "esm");
-  await (compiler === undefined
-    ? writeExecutable(EXECUTABLE, program, { rehearsal: REHEARSAL })
-    : compile(compiler));
+  await (compiler === undefined ? writeExecutable(EXECUTABLE, program) : compile(compiler));
   await checkVersion(build);
   const megabytes = (await Deno.stat(EXECUTABLE)).size / 1e6;
   console.log(`dist/portsnare: portsnare ${VERSION} (${build}), ${megabytes.toFixed(1)} MB`);

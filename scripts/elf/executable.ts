@@ -26,12 +26,6 @@ const RUNTIME_FLAGS = [
   "--ext=js",
 ] as const;
 
-/** How an executable is made. */
-export interface ExecutableOptions {
-  /** Arguments of a harmless run: what the program needs for it is compiled in advance. Default: no run. */
-  readonly rehearsal?: readonly string[];
-}
-
 /**
  * Write an executable.
  *
@@ -41,11 +35,7 @@ export interface ExecutableOptions {
  * @param program A CommonJS script that requires nothing but what is built into Deno, and exports `main`, which takes
  *   the arguments and resolves to the exit code.
  */
-export async function writeExecutable(
-  path: string,
-  program: string,
-  options: ExecutableOptions = {},
-): Promise<void> {
+export async function writeExecutable(path: string, program: string): Promise<void> {
   const executable = attachProgram(await Deno.readFile(Deno.execPath()), {
     stub: await buildStub(),
     program: await Deno.readFile(`${SOURCES}loader.js`),
@@ -59,7 +49,7 @@ export async function writeExecutable(
   const script = new TextEncoder().encode(
     `(function (require, module, exports) { "use strict"; ${ascii}\n})`,
   );
-  const cache = await compileScript(script, options.rehearsal ?? []);
+  const cache = await compileScript(script);
   const sizes = new Uint8Array(8);
   const view = new DataView(sizes.buffer);
   view.setUint32(0, script.length, true);
@@ -70,12 +60,15 @@ export async function writeExecutable(
   await Deno.rename(fresh, path);
 }
 
-/** V8's code cache, made by the runtime with the flags that it has in the executable: V8 takes no other. */
-async function compileScript(script: Uint8Array, rehearsal: readonly string[]): Promise<Uint8Array> {
+/**
+ * V8's code cache, made by the runtime with the flags that it has in the executable: V8 takes no other. The program is
+ * not run for it: that would save 20 ms more at each start, but no two builds would be the same.
+ */
+async function compileScript(script: Uint8Array): Promise<Uint8Array> {
   return await withDirectory(async (directory) => {
     const [program, cache] = [`${directory}/program`, `${directory}/cache`];
     await Deno.writeFile(program, script);
-    const args = ["run", ...RUNTIME_FLAGS, `${SOURCES}code_cache.js`, program, cache, ...rehearsal];
+    const args = ["run", ...RUNTIME_FLAGS, `${SOURCES}code_cache.js`, program, cache];
     const env = { DENO_DIR: "/dev/null", DENO_LOG: "error,deno::cache=off", DENO_NO_UPDATE_CHECK: "1" };
     const output = await new Deno.Command(Deno.execPath(), { args, env, stdin: "null" }).output();
     if (output.success) return await Deno.readFile(cache);

@@ -5,6 +5,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { writeExecutable } from "../../scripts/elf/executable.ts";
 
 const PROBE = `
@@ -137,6 +138,14 @@ Deno.test("the executable takes a large program from V8's code cache, and no par
   const grownKiB = much.peakKiB - little.peakKiB;
   const textKiB = functions.join("\n").length / 1024;
   assert.ok(grownKiB < 8 * textKiB, `${textKiB} KiB of text need ${grownKiB} KiB of memory`);
+});
+
+Deno.test("the executable is the same to the byte when it is built again from the same program", async () => {
+  const again = `${directory}/again`;
+  await writeExecutable(again, PROBE);
+  const [one, other] = [await Deno.readFile(probe), await Deno.readFile(again)];
+  await Deno.remove(again);
+  assert.ok(Buffer.from(one.buffer).equals(other));
 });
 
 Deno.test("the executable reads no configuration from the directory that it is started in", async () => {
