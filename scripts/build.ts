@@ -35,7 +35,8 @@ async function run(
 async function bundle(build: string, format: "esm" | "cjs"): Promise<string> {
   const options = ["--quiet", "--platform", "deno", "--format", format, "--output", BUNDLE];
   await run(Deno.execPath(), ["bundle", ...options, "src/main.ts"]);
-  const source = await Deno.readTextFile(BUNDLE);
+  // Where the packages lie on this machine is in comments; two machines must build the same.
+  const source = (await Deno.readTextFile(BUNDLE)).replace(/^\/\/ \S*\/npm\/[^/]+\//gm, "// npm:");
   const marks = source.split('BUILD = "source"');
   if (marks.length !== 2) {
     throw new UserError(`Cannot mark the build: BUILD = "source" is ${marks.length - 1} times in ${BUNDLE}`);
