@@ -33,7 +33,7 @@ import { Turns } from "./system/turns.ts";
 const RETRY_SECONDS = 60;
 /** Bans that end in one turn; the rest follow in the next second. */
 const EXPIRE_BATCH = 5000;
-/** Bans that are lifted at once when all are: probes are judged in between. */
+/** Bans that are lifted together when there are many: probes are judged in between. */
 const LIFT_BATCH = 1000;
 
 /** What bans are made with. */
@@ -218,9 +218,10 @@ export class Bans {
     }]);
     const ok = banResult(outcomes) !== "failed";
     const length = seconds === undefined ? "for good" : `for ${formatDuration(seconds)}`;
+    const how = [length, note].filter((it) => it !== undefined).join(": ");
     this.#notice(
       ok ? "notice" : "err",
-      `${formatPrefix(target)} ${ok ? "was" : "could not be"} blocked by hand ${length}`,
+      `${formatPrefix(target)} ${ok ? "was" : "could not be"} blocked by hand ${how}`,
     );
     return { target, outcomes };
   }
@@ -228,19 +229,10 @@ export class Bans {
   /** Take back everything that was done about these targets. Those that somebody else lifted meanwhile are left out. */
   async release(targets: readonly Prefix[], cause: ReleaseEvent["cause"]): Promise<readonly Change[]> {
     const digest = new ReleaseDigest(cause);
-    const changes = await this.#lift(targets, cause, digest);
-    this.#parts.recorder.record(digest.rest(this.#parts.clock.now()));
-    return changes;
-  }
-
-  /** Take back every ban that there is now, those included that are still being made. */
-  async releaseAll(): Promise<readonly Change[]> {
-    const digest = new ReleaseDigest("unblocked");
-    const targets = this.targets();
     const changes: Change[] = [];
     for (let at = 0; at < targets.length; at += LIFT_BATCH) {
-      changes.push(...await this.#lift(targets.slice(at, at + LIFT_BATCH), "unblocked", digest));
-      await new Promise((resolve) => setTimeout(resolve));
+      if (at > 0) await new Promise((resolve) => setTimeout(resolve));
+      changes.push(...await this.#lift(targets.slice(at, at + LIFT_BATCH), cause, digest));
     }
     this.#parts.recorder.record(digest.rest(this.#parts.clock.now()));
     return changes;

@@ -8,6 +8,7 @@ import type { ChangeView, ReloadView } from "../control/views.ts";
 import { EXIT, type ExitCode } from "../errors.ts";
 import { formatPrefix } from "../net/prefix.ts";
 import type { CommandOf } from "./command.ts";
+import { formatTime } from "./format.ts";
 import { describeOutcomes, type QueryOptions } from "./query.ts";
 
 /** Bans that `unblock --all` shows one by one, and as many again of those that it could not lift. */
@@ -80,8 +81,13 @@ async function change(question: Question, options: QueryOptions): Promise<ExitCo
   return failed ? EXIT.unavailable : EXIT.ok;
 }
 
+function untilText(until: number | null | undefined): string {
+  if (until === undefined) return "";
+  return until === null ? " permanently" : ` until ${formatTime(until)}`;
+}
+
 function describeChange(verb: string, view: ChangeView): string {
-  const did = verb === "block" ? "blocked" : "unblocked";
+  const did = verb === "block" ? `blocked${untilText(view.until)}` : "unblocked";
   const head = view.done ? `${view.target}: ${did}` : `${view.target}: not ${did}`;
   const details = verb === "block" || view.outcomes.some(({ action }) => action !== "none")
     ? describeOutcomes(view.outcomes)

@@ -205,7 +205,10 @@ function durationValue(): ValueParser<"sync", number> {
   return valueOf({
     metavar: "DURATION",
     placeholder: 0,
-    parse: parseDuration,
+    parse: (text) => {
+      const seconds = parseDuration(text);
+      return seconds === 0 ? undefined : seconds;
+    },
     format: String,
     expected: `a duration: ${DURATION_FORM}, or "permanent"`,
   });

@@ -103,7 +103,7 @@ export async function why(address: Address, options: QueryOptions): Promise<Exit
 export function describeStory(story: StoryView): string {
   const lines = [`${story.address} is ${story.blocked ? "blocked" : "not blocked"}.`];
   if (story.exempt !== null) lines.push(`It is never banned: ${story.exempt}.`);
-  for (const offence of story.offences) lines.push("", ...describeOffence(offence));
+  for (const offence of story.offences) lines.push("", ...describeOffence(offence, story.address));
   if (story.pending.length > 0) {
     lines.push("", "Probes that count at this moment:", ...describeEvidence(story.pending));
   }
@@ -111,14 +111,15 @@ export function describeStory(story: StoryView): string {
   return lines.join("\n");
 }
 
-function describeOffence(offence: OffenceView): readonly string[] {
+function describeOffence(offence: OffenceView, address: string): readonly string[] {
   const end = offence.ended !== null
     ? `${offence.ended.cause} at ${formatTime(offence.ended.time)}`
     : offence.until === null
     ? "permanent"
     : `until ${formatTime(offence.until)}`;
+  const of = offence.target === address ? "" : ` of ${offence.target}`;
   return [
-    `Ban number ${offence.offence}, made ${formatTime(offence.since)}, ${end}: ${offence.reason}`,
+    `Ban number ${offence.offence}${of}, made ${formatTime(offence.since)}, ${end}: ${offence.reason}`,
     ...describeEvidence(offence.evidence),
     ...describeOutcomes(offence.outcomes).map((line) => `  ${line}`),
     ...offence.undone.filter(isAction).map((outcome) => `  taken back: ${describeOutcome(outcome)}`),

@@ -26,7 +26,7 @@ import type {
 /** What of the daemon the answers are made from. */
 export interface AnswerParts {
   /** The bans. */
-  readonly bans: Pick<Bans, "list" | "has" | "holds" | "impose" | "release" | "releaseAll">;
+  readonly bans: Pick<Bans, "list" | "has" | "holds" | "targets" | "impose" | "release">;
   /** The state database. */
   readonly state: Pick<State, "find" | "active">;
   /** The configuration. */
@@ -99,23 +99,32 @@ async function block(request: RequestOf<"block">, parts: AnswerParts): Promise<C
     seconds,
     ...(request.reason === undefined ? {} : { note: request.reason }),
   });
-  return changeView(change, banResult(change.outcomes) !== "failed");
+  const isDone = banResult(change.outcomes) !== "failed";
+  const until = seconds === undefined ? null : Math.round(parts.now + seconds);
+  return { ...changeView(change, isDone), ...(isDone ? { until } : {}) };
 }
 
 async function unblock(request: RequestOf<"unblock">, parts: AnswerParts): Promise<readonly ChangeView[]> {
-  const changes = request.target === "all"
-    ? await parts.bans.releaseAll()
-    : await parts.bans.release([banned(prefixIn(request.target), parts)], "unblocked");
+  const targets = request.target === "all" ? parts.bans.targets() : [banned(prefixIn(request.target), parts)];
+  const changes = await parts.bans.release(targets, "unblocked");
   return changes.map((change) => changeView(change, change.outcomes.every((outcome) => outcome.ok)));
 }
 
 function banned(target: Prefix, parts: AnswerParts): Prefix {
   if (parts.bans.holds(target)) return target;
-  const around = [...parts.state.active()].find((ban) =>
-    isHostPrefix(target) && prefixContains(ban.target, target.address)
-  );
-  const hint = around === undefined ? "" : `, but ${formatPrefix(around.target)} around it is`;
+  const hint = nearMiss(target, Array.from(parts.state.active(), (ban) => ban.target));
   throw new UserError(`${formatPrefix(target)} is not blocked${hint}`, { exitCode: EXIT.unavailable });
+}
+
+/** Which bans may have been meant. */
+function nearMiss(target: Prefix, bans: readonly Prefix[]): string {
+  const around = bans.find((ban) => ban.length < target.length && prefixContains(ban, target.address));
+  if (around !== undefined) return `, but ${formatPrefix(around)} around it is; unblock that`;
+  const inside = bans.filter((ban) => prefixContains(target, ban.address)).length;
+  if (inside === 0) return "";
+  return inside === 1
+    ? ", but 1 ban inside it is in force; see: portsnare list"
+    : `, but ${inside} bans inside it are in force; see: portsnare list`;
 }
 
 function exemption(target: Prefix, parts: AnswerParts): string | undefined {

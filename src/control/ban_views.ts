@@ -26,6 +26,7 @@ export function banView(ban: ActiveBan, now: number): BanView {
 /** A ban, past or present. */
 export function offenceView(ban: BanStory): OffenceView {
   return {
+    target: formatPrefix(ban.target),
     since: ban.since,
     until: ban.until ?? null,
     ended: ban.ended ?? null,

@@ -63,6 +63,8 @@ export interface OutcomeView {
 
 /** One ban, past or present, with everything that is known of it. */
 export interface OffenceView {
+  /** Who was banned: the address, or a prefix around it. */
+  readonly target: string;
   /** When it was made. */
   readonly since: number;
   /** When it ends; `null`: permanent. */
@@ -157,6 +159,8 @@ export interface ChangeView {
   readonly target: string;
   /** Whether it is so now. */
   readonly done: boolean;
+  /** When a ban that was made ends; `null`: permanent. Left out where none was made. */
+  readonly until?: number | null;
   /** What each action did. */
   readonly outcomes: readonly OutcomeView[];
 }

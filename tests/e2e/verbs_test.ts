@@ -117,7 +117,10 @@ Deno.test("why tells the whole story: probes, rule, actions, failures, earlier b
     assert.ok(json(await daemon.cli("top", "--json")).some((source) => source["address"] === other.ipv4));
     const blocked = await daemon.cli("block", "192.0.2.1");
     assert.equal(blocked.code, 69, "somebody must see that not everything was done");
-    assert.match(blocked.stdout, /^192\.0\.2\.1: blocked\n {2}nftables: done\n(.*\n)? *kill_run_cmd: FAILED/);
+    assert.match(
+      blocked.stdout,
+      /^192\.0\.2\.1: blocked until \d{4}-\S+ \S+\n {2}nftables: done\n(.*\n)? *kill_run_cmd: FAILED/,
+    );
   }, FAILING);
 });
 
@@ -144,12 +147,26 @@ Deno.test("F6: block and unblock of addresses and prefixes of both families, in 
     assert.deepEqual(views.find((ban) => ban["target"] === "192.0.2.0/24")?.["until"], null);
     assert.match(
       told(await daemon.cli("why", "192.0.2.77")),
-      /is blocked\.\n\nBan number 1, made .*, permanent: blocked by hand/,
+      /is blocked\.\n\nBan number 1 of 192\.0\.2\.0\/24, made .*, permanent: blocked by hand/,
     );
+    assert.ok(daemon.notices().includes(`${scanner.ipv4} was blocked by hand for 2h: because I say so`));
     assert.match(told(await daemon.cli("why", scanner.ipv4)), /blocked by hand: because I say so/);
     const inside = await daemon.cli("unblock", "192.0.2.77");
     assert.equal(inside.code, 69);
-    assert.match(inside.stderr, /192\.0\.2\.77 is not blocked, but 192\.0\.2\.0\/24 around it is/);
+    assert.match(
+      inside.stderr,
+      /192\.0\.2\.77 is not blocked, but 192\.0\.2\.0\/24 around it is; unblock that\n$/,
+    );
+    for (
+      const [prefix, hint] of [
+        ["192.0.2.128/25", "192.0.2.0/24 around it is; unblock that"],
+        ["192.0.0.0/16", "1 ban inside it is in force; see: portsnare list"],
+        ["2001:db8::/32", "2 bans inside it are in force; see: portsnare list"],
+      ] as const
+    ) {
+      const { code, stderr } = await daemon.cli("unblock", prefix);
+      assert.deepEqual([code, stderr], [69, `portsnare: ${prefix} is not blocked, but ${hint}\n`]);
+    }
     told(await daemon.cli("unblock", "192.0.2.0/24"));
     assert.ok(!(await banned(target)).includes("192.0.2.0"));
     const changes = json(await daemon.cli("unblock", "--all", "--json"));
@@ -178,6 +195,7 @@ Deno.test("block refuses whom it must never ban, unless it is forced, and what i
         [["::/0"], 64, /is never banned/],
         [["10.77.0.300"], 64, /portsnare: .*10\.77\.0\.300/],
         [["192.0.2.1", "--for", "soon"], 64, /soon/],
+        [["192.0.2.1", "--for", "0s"], 64, /--for: "0s" is not a duration/],
       ] as const
     ) {
       const result = await daemon.cli("block", ...words);

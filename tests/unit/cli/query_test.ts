@@ -20,6 +20,7 @@ Deno.test("describeStory tells what was done and taken back", () => {
     exempt: null,
     pending: [],
     offences: [{
+      target: "192.0.2.1",
       since: 0,
       until: null,
       ended: { time: 60, cause: "unblocked" },
