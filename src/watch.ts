@@ -34,7 +34,7 @@ import type { BootClock } from "./system/clock.ts";
 const MAX_SAVED = 4096;
 
 /** Scan types that put nobody into quarantine. */
-const UNHELD: readonly ScanType[] = ["ack", "window", "maimon", "connect"];
+const UNHELD: readonly ScanType[] = ["ack", "window", "maimon", "icmp", "connect"];
 
 /** What a watch is made with. */
 export interface WatchParts {
@@ -259,8 +259,8 @@ export class Watch implements AsyncDisposable {
 
   /**
    * ACK-type packets open nothing and may be stray ones of a connection that was: nobody is held up for them. Nor for a
-   * contact of mode connect: who is held up reaches no further trap, so that a quick scan would never be one. Nor for who
-   * turned out to be logged in later in the same batch.
+   * ping, nor for a contact of mode connect: who is held up reaches no further trap, so that a quick scan would never be
+   * one. Nor is anybody who turned out to be logged in later in the same batch.
    */
   #quarantine(table: NftablesBackend, decisions: readonly Decision[]): void {
     const { config, host } = this.#parts;

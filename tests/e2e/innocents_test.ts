@@ -87,6 +87,21 @@ const INNOCENTS: Readonly<Record<string, Behaviour>> = {
       "-c",
       "ip route add 224.0.0.0/4 dev eth0; for p in 69 161 513 631; do echo x | nc -n -u -w 0 224.0.0.251 $p; done",
     ]),
+  "active FTP, whose data connection this host opens from its port 20": async (client, target) => {
+    using listener = client.inside(() => Deno.listen({ hostname: client.ipv4, port: 50001 }));
+    const nc = `echo data | nc -n -N -p 20 ${client.ipv4} 50001`;
+    const sending = target.out(["sh", "-c", nc], { seconds: 10 });
+    // Whoever sends waits until the other end closes, too.
+    const { readable } = await Promise.race([listener.accept(), sending.then(() => listener.accept())]);
+    assert.equal(await new Response(readable).text(), "data\n");
+    await sending;
+  },
+  "passive FTP, whose data ports come and go": async (client, target) => {
+    for (let port = 50001; port <= 50005; port++) {
+      using _data = target.inside(() => Deno.listen({ hostname: target.ipv4, port }));
+      assert.ok(await reaches(client, target.ipv4, port));
+    }
+  },
   "pings": async (client, target) => await client.out(["ping", "-q", "-c", "5", "-i", "0.05", target.ipv4]),
 };
 
