@@ -3,8 +3,8 @@
 #
 #	kernel_5_10.sh [ARGUMENT OF deno test]...
 #
-# Without arguments: the nftables backend and the kernel engine. The machine sees a copy of this tree, has no network
-# but the namespaces that tests make, and is switched off at the end. The exit status is that of the tests.
+# Without arguments: the nftables backend, the kernel engine, and scans in a VLAN. The machine sees a copy of this tree,
+# has no network but the namespaces that tests make, and is switched off at the end. The exit status is that of the tests.
 #
 # From the environment: PACKAGES are Debian packages to install beside those that all tests need, MODULES are kernel
 # modules to load, TIME_LIMIT is in seconds.
@@ -12,8 +12,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 if [ $# -eq 0 ]; then
-	set -- --filter '/NftablesBackend|SetElements|KernelEngine/' \
-		tests/e2e/nftables_test.ts tests/e2e/kernel_engine_test.ts
+	set -- --filter '/NftablesBackend|SetElements|KernelEngine|VLAN/' \
+		tests/e2e/nftables_test.ts tests/e2e/kernel_engine_test.ts tests/e2e/vlan_test.ts
 fi
 PACKAGES=${PACKAGES:-}
 MODULES=${MODULES:-}
@@ -71,7 +71,7 @@ exec >/dev/ttyS1 2>&1 </dev/null
 ip link set lo up
 echo "kernel \$(uname -r), \$(nft --version)"
 cd /portsnare
-modprobe -a nf_tables nfnetlink_log veth bridge tun $MODULES &&
+modprobe -a nf_tables nfnetlink_log veth bridge tun 8021q $MODULES &&
 	./deno test --frozen --cached-only --no-check -A $arguments
 echo "exit status \$?"
 sync
