@@ -8,8 +8,9 @@ import { attachProgram } from "./patch.ts";
 const SOURCES = new URL(".", import.meta.url).pathname;
 
 /**
- * How the runtime runs the program. Everything is allowed: the program is all that ever runs in it, and a process that
- * may call C functions gains nothing from the runtime's own permission checks; systemd's sandbox is the real one.
+ * How the runtime runs the program. Everything is allowed: the runtime opens /proc to nothing less, the program is all
+ * that ever runs in it, and a process that may call C functions gains nothing from the runtime's own permission checks;
+ * systemd's sandbox is the real one.
  * The rest keeps it from looking for files (configuration, lock file, packages) in whatever directory it is started in.
  */
 const RUNTIME_FLAGS = [

@@ -209,7 +209,7 @@ const SHARED: readonly (readonly [string, (directory: string) => Promise<string>
 ];
 
 for (const [what, make, message] of SHARED) {
-  for (const key of ["state", "history", "blocked", "control_socket"]) {
+  for (const key of ["state", "history", "blocked", "hosts_deny", "control_socket"]) {
     Deno.test(`F21: the daemon refuses to keep files.${key} in ${what}`, async () => {
       await using lab = await Lab.create();
       const directory = await Deno.makeTempDir();
