@@ -263,7 +263,7 @@ export class Bans {
     digest: ReleaseDigest,
   ): Promise<readonly Change[]> {
     const { responder, clock, state, recorder, forget } = this.#parts;
-    const outcomes = await responder.release(targets, (target) => this.#routed(target) !== undefined);
+    const outcomes = await responder.release(targets, (target) => this.#routed(target)?.detail);
     const changes = targets.map((target, i): Change => ({ target, outcomes: outcomes[i] ?? [] }));
     const time = clock.now();
     for (const { target, outcomes } of changes) {

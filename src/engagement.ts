@@ -2,7 +2,7 @@
  * Which engine looks at packets and what enforces bans, chosen from the configuration and from what this host can do.
  * @module
  */
-import type { Config } from "./config/schema.ts";
+import { bansScanners, type Config } from "./config/schema.ts";
 import { watchesPackets } from "./config/trap.ts";
 import { messageOf, UserError } from "./errors.ts";
 import type { HostFacts } from "./host/host_facts.ts";
@@ -107,11 +107,6 @@ export async function chooseEngine(config: Config, facts: EngagementFacts): Prom
   return await engage("raw", config, facts);
 }
 
-/** Whether anything could ever be banned. */
-function bans(config: Config): boolean {
-  return config.tcp.response === "block" || config.udp.response === "block";
-}
-
 async function engage(
   engine: "kernel" | "raw",
   config: Config,
@@ -138,7 +133,7 @@ async function engage(
     await table.setup();
   } catch (error) {
     // Without a ban to make, a host that has no nftables can still observe.
-    if (engine === "kernel" || bans(config) || !(error instanceof UserError)) throw error;
+    if (engine === "kernel" || bansScanners(config) || !(error instanceof UserError)) throw error;
     return new Engagement({ engine, note, backend: new MissingBackend(firewall, messageOf(error)) });
   }
   const backend = await enforcer(config, facts, table);
@@ -154,7 +149,7 @@ async function enforcer(config: Config, { host }: EngagementFacts, table: Nftabl
     await backend.setup();
     return backend;
   } catch (error) {
-    if (bans(config) || !(error instanceof UserError)) throw error;
+    if (bansScanners(config) || !(error instanceof UserError)) throw error;
     return new MissingBackend(firewall, messageOf(error));
   }
 }

@@ -5,7 +5,7 @@
  * nothing that the daemon starts needs more than it does itself.
  * @module
  */
-import type { Config } from "./config/schema.ts";
+import { bansScanners, type Config } from "./config/schema.ts";
 import { watchesPackets } from "./config/trap.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { confine, hasCapability, isConfined } from "./system/confine.ts";
@@ -47,7 +47,7 @@ function neededBy(
   { dryRun, admin }: { readonly dryRun: boolean; readonly admin: boolean },
 ): readonly Capability[] {
   const { detect, actions } = config;
-  const bans = !dryRun && [config.tcp, config.udp].some(({ response }) => response === "block");
+  const bans = !dryRun && bansScanners(config);
   const kernel = !dryRun && (detect.engine === "kernel" || (detect.engine === "auto" && admin));
   const watches = watchesPackets(config);
   const needed = new Set<Capability>();

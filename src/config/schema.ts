@@ -88,6 +88,11 @@ export function configSchema(servicePort: ServicePort): ConfigSchema {
   };
 }
 
+/** Whether a scanner is ever banned with this configuration. */
+export function bansScanners({ tcp, udp }: Pick<Config, "tcp" | "udp">): boolean {
+  return tcp.response === "block" || udp.response === "block";
+}
+
 /** Every default, as the daemon gets it when the file is empty. */
 export function defaultConfig(): Config {
   return configSchema(noServices).parse({});

@@ -20,7 +20,7 @@ import type { Backend, Ban, Outcome } from "./backend.ts";
 import { CommandRunner } from "./command.ts";
 import { Firewall } from "./firewall.ts";
 import { HostsDeny } from "./hosts_deny.ts";
-import { portSentryMode, type TemplateValues } from "./template.ts";
+import { commandText, portSentryMode, type TemplateValues } from "./template.ts";
 import { undoOf } from "./undo.ts";
 
 /** Somebody to be answered. */
@@ -112,17 +112,17 @@ export class Responder {
   /**
    * Take back everything that was done about these targets, and say for each what became of that.
    *
-   * @param isRouted Whether `kill_route` is known to have worked for a target. Default: of none.
+   * @param routed The command that `kill_route` is known to have been for a target, if it worked. Default: of none.
    */
   async release(
     targets: readonly Prefix[],
-    isRouted: (target: Prefix) => boolean = () => false,
+    routed: (target: Prefix) => string | undefined = () => undefined,
   ): Promise<readonly (readonly Outcome[])[]> {
     for (const target of targets) this.#made.delete(formatPrefix(target));
     const lifted = await Promise.all([
       this.#firewall.release(targets),
       this.#releaseHostsDeny(targets),
-      this.#takeBack(targets, isRouted),
+      this.#takeBack(targets, routed),
     ]);
     return targets.map((_, index) =>
       lifted.map((outcomes) => outcomes[index]).filter((outcome) => outcome !== undefined)
@@ -188,28 +188,42 @@ export class Responder {
     return outcomes;
   }
 
-  /** `unblock_cmd` where there is one, and otherwise the opposite of `kill_route` where that is certain. */
   async #takeBack(
     targets: readonly Prefix[],
-    isRouted: (target: Prefix) => boolean,
-  ): Promise<readonly Outcome[]> {
-    const { unblock_cmd, kill_route } = this.#config.actions;
-    const undo = kill_route === undefined ? undefined : undoOf(kill_route);
-    const command = unblock_cmd ?? undo;
-    if (command === undefined || this.#dryRun) return [];
-    const action = unblock_cmd === undefined ? "undo_kill_route" : "unblock_cmd";
-    const outcomes: Outcome[] = [];
+    routed: (target: Prefix) => string | undefined,
+  ): Promise<readonly (Outcome | undefined)[]> {
+    if (this.#dryRun) return [];
+    const outcomes: (Outcome | undefined)[] = [];
     let next = 0;
     const worker = async (): Promise<void> => {
       for (let index = next++; index < targets.length; index = next++) {
         const target = targets[index];
         if (target === undefined) return;
-        const values = this.#valuesOf({ target });
-        outcomes[index] = await this.#commands.run(action, command, values, { wasDone: isRouted(target) });
+        outcomes[index] = await this.#takeBackOne(target, routed(target));
       }
     };
     await Promise.all(Array.from({ length: MAX_TAKING_BACK }, worker));
     return outcomes;
+  }
+
+  /**
+   * `unblock_cmd` where there is one, and otherwise the opposite of what `kill_route` did, which may have been another
+   * command than it is now.
+   */
+  async #takeBackOne(target: Prefix, routed: string | undefined): Promise<Outcome | undefined> {
+    const { unblock_cmd, kill_route } = this.#config.actions;
+    const values = this.#valuesOf({ target });
+    if (unblock_cmd !== undefined) return await this.#commands.run("unblock_cmd", unblock_cmd, values);
+    const isUnchanged = kill_route !== undefined &&
+      (routed === undefined || routed === commandText(kill_route, values));
+    const done = isUnchanged ? kill_route : routed;
+    const undo = done === undefined ? undefined : undoOf(done);
+    if (undo !== undefined) {
+      return await this.#commands.run("undo_kill_route", undo, values, { wasDone: routed !== undefined });
+    }
+    if (routed === undefined) return undefined;
+    const error = "what it did stays, because its opposite is not known; set actions.unblock_cmd";
+    return { ok: false, action: "kill_route", error, detail: routed };
   }
 
   async #releaseHostsDeny(targets: readonly Prefix[]): Promise<readonly Outcome[]> {

@@ -29,7 +29,7 @@ class Scene {
   readonly events: ScanEvent[] = [];
   readonly requests: BlockRequest[] = [];
   readonly released: string[] = [];
-  /** Those of them for which `kill_route` had worked. */
+  /** What `kill_route` had done for them. */
   readonly routed: string[] = [];
   readonly forgotten: string[] = [];
   readonly bans: Bans;
@@ -48,9 +48,9 @@ class Scene {
           await this.gate;
           return requests.map(() => [this.answer]);
         },
-        release: async (targets, isRouted = () => false) => {
+        release: async (targets, routed = () => undefined) => {
           this.released.push(...targets.map(formatPrefix));
-          this.routed.push(...targets.filter(isRouted).map(formatPrefix));
+          this.routed.push(...targets.map(routed).filter((command) => command !== undefined));
           await this.gate;
           return targets.map(() => [this.answer]);
         },
@@ -164,14 +164,14 @@ Deno.test("Bans.release keeps what could not be taken back, and tries again", as
   assert.deepEqual([...scene.state.active()], []);
 });
 
-Deno.test("Bans.release says for whom kill_route had worked", async () => {
+Deno.test("Bans.release says what kill_route had done", async () => {
   const scene = new Scene();
-  scene.answer = { ok: true, action: "kill_route" };
+  scene.answer = { ok: true, action: "kill_route", detail: "route add" };
   await scene.bans.make([scanner("192.0.2.1")]);
   scene.answer = { ok: true, action: "nftables" };
   await scene.bans.make([scanner("192.0.2.2")]);
   await scene.bans.release(scene.bans.targets(), "unblocked");
-  assert.deepEqual([scene.released.length, scene.routed], [2, ["192.0.2.1"]]);
+  assert.deepEqual([scene.released.length, scene.routed], [2, ["route add"]]);
 });
 
 Deno.test("Bans.restore enforces what the state holds, with the time that is left", async () => {

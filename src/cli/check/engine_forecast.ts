@@ -4,7 +4,7 @@
  */
 import { LogGroup } from "../../capture/log_group.ts";
 import { SPARE_NFLOG_GROUP } from "../../capture/nflog.ts";
-import type { Config } from "../../config/schema.ts";
+import { bansScanners, type Config } from "../../config/schema.ts";
 import { watchesPackets } from "../../config/trap.ts";
 import { messageOf, SyscallError, UserError } from "../../errors.ts";
 import { HostFacts } from "../../host/host_facts.ts";
@@ -68,8 +68,8 @@ export async function forecastEngine(config: Config, facts: ForecastFacts): Prom
 
 /** An engine that does without nftables, with the bans that may need it. */
 async function enforced(config: Config, facts: ForecastFacts, choice: EngineChoice): Promise<EngineChoice> {
-  const bans = [config.tcp, config.udp].some(({ response }) => response === "block");
-  const tries = bans && config.actions.firewall === "nftables" && facts.hasNft && facts.mayTry;
+  const tries = bansScanners(config) && config.actions.firewall === "nftables" && facts.hasNft &&
+    facts.mayTry;
   return tries ? { ...choice, failure: await facts.rehearse("raw") } : choice;
 }
 

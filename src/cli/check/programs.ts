@@ -2,7 +2,7 @@
  * Finds programs that a configuration needs and this host does not have, with the Debian package of each.
  * @module
  */
-import type { Command, Config } from "../../config/schema.ts";
+import { bansScanners, type Command, type Config } from "../../config/schema.ts";
 import { ADDON_PACKAGES, addonIn, packageOf } from "../../system/debian_packages.ts";
 import type { CheckHost } from "./check_host.ts";
 import type { EngineChoice } from "./engine_forecast.ts";
@@ -24,7 +24,7 @@ export async function missingPrograms(
       findings.push({ level: "error", message: `${what} needs ${missing(program)}` });
     }
   }
-  if (config.actions.firewall === "iptables" && blocks(config) && !await host.hasProgram("ipset")) {
+  if (config.actions.firewall === "iptables" && bansScanners(config) && !await host.hasProgram("ipset")) {
     findings.push({ level: "note", message: `iptables is slow with many bans without ${missing("ipset")}` });
   }
   for (const name of ["kill_route", "kill_run_cmd", "unblock_cmd"] as const) {
@@ -40,7 +40,7 @@ function* needed(
 ): Iterable<{ readonly program: string; readonly what: string }> {
   const { firewall } = config.actions;
   if (engine.engine === "kernel") yield { program: "nft", what: "The kernel engine" };
-  if (!blocks(config)) return;
+  if (!bansScanners(config)) return;
   if (firewall === "nftables" && engine.engine !== "kernel") {
     yield { program: "nft", what: 'actions.firewall = "nftables"' };
   }
@@ -78,8 +78,4 @@ async function hasExtension(name: string, host: CheckHost): Promise<boolean> {
 function missing(program: string): string {
   const known = packageOf(program);
   return `${program}, which is not there${known === undefined ? "" : ` (Debian package ${known})`}`;
-}
-
-function blocks(config: Config): boolean {
-  return config.tcp.response === "block" || config.udp.response === "block";
 }

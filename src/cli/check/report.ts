@@ -2,9 +2,10 @@
  * What there is to say of a configuration on this host: what is wrong, what is doubtful, and what it will do.
  * @module
  */
-import type { Config } from "../../config/schema.ts";
+import { bansScanners, type Config } from "../../config/schema.ts";
 import { ConfigError, type Fault, messageOf } from "../../errors.ts";
 import { allowOverrides } from "../../respond/hosts_allow.ts";
+import { undoOf } from "../../respond/undo.ts";
 import type { CheckHost } from "./check_host.ts";
 import { type Effect, effectOf } from "./effect.ts";
 import { missingPrograms } from "./programs.ts";
@@ -53,6 +54,7 @@ export async function checkConfig(path: string, host: CheckHost): Promise<CheckR
       ...await missingPrograms(config, effect.engine, host),
       ...engineFindings(effect),
       ...portFindings(config, effect),
+      ...undoFindings(config),
       ...denyFindings(config, host),
       ...await overrideFindings(config, host),
     ].toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
@@ -99,6 +101,17 @@ function* portFindings(config: Config, effect: Effect): Iterable<Finding> {
   }
 }
 
+function* undoFindings(config: Config): Iterable<Finding> {
+  const { kill_route, unblock_cmd } = config.actions;
+  if (!bansScanners(config) || kill_route === undefined || unblock_cmd !== undefined) return;
+  if (undoOf(kill_route) !== undefined) return;
+  yield {
+    level: "note",
+    message: "What actions.kill_route does stays when a ban ends, because its opposite is not known; " +
+      "set actions.unblock_cmd",
+  };
+}
+
 /** What keeps `kill_hosts_deny` from writing its lines; a file that is not there is made at the first ban. */
 function denyFindings(config: Config, host: CheckHost): readonly Finding[] {
   const file = config.files.hosts_deny;
@@ -109,8 +122,7 @@ function denyFindings(config: Config, host: CheckHost): readonly Finding[] {
 }
 
 function writesHostsDeny(config: Config): boolean {
-  const blocks = config.tcp.response === "block" || config.udp.response === "block";
-  return config.actions.kill_hosts_deny !== undefined && blocks;
+  return config.actions.kill_hosts_deny !== undefined && bansScanners(config);
 }
 
 /** Lines of hosts.allow win over hosts.deny (hosts_access(5)), whatever `kill_hosts_deny` writes there. */

@@ -68,7 +68,7 @@ export const ACTIONS_KEYS: Keys<ActionsConfig> = {
     form: "a command line, or an array of a program and its arguments",
     help:
       "Run when a ban ends, to undo what `kill_route` did. When unset, the opposite of `kill_route` is run where " +
-      "that is certain (plain commands of iptables, route and ip).",
+      "that is certain (plain commands of iptables, route and ip); what another one did stays, which is told.",
   }),
   timeout: key({
     check: duration({ min: 1 }),

@@ -147,6 +147,44 @@ Deno.test("seed 001, F7: a restart keeps the block, and doubles neither the rule
   });
 });
 
+Deno.test("seed 001, F6: unblock takes back the rule that was made, though KILL_ROUTE says something else by now", async () => {
+  await besieged(async ({ machine, scanner, scannerAddress }) => {
+    await recipe(machine);
+    const rule = "/sbin/iptables -I INPUT -s $TARGET$ -p tcp -m comment --comment trap-$PORT$ -j DROP";
+    await machine.setOptions([`KILL_ROUTE="${rule}"`]);
+    const first = await machine.start();
+    await scan(scanner, "23");
+    await machine.heard("has been blocked via dropped route");
+    assert.match(await machine.sh("iptables -S INPUT"), /--comment trap-23 /);
+    await machine.setOptions(['KILL_ROUTE="/sbin/route add -host $TARGET$ reject"']);
+    assert.equal((await machine.portsnare("reload")).code, 0);
+    await machine.stop(first);
+    await machine.start();
+    const { code, stdout } = await machine.portsnare("unblock", scannerAddress);
+    assert.equal(code, 0, stdout);
+    assert.doesNotMatch(await machine.sh("iptables -S INPUT"), /203\.0\.113\.9/);
+    assert.ok(await reaches(scanner, PUBLIC_ADDRESS, SERVICE_PORT), "after unblock");
+  });
+});
+
+Deno.test("seed 001, F1: unblock says so when nobody knows the opposite of KILL_ROUTE", async () => {
+  await besieged(async ({ machine, scanner, scannerAddress }) => {
+    await recipe(machine);
+    await machine.setOptions([
+      'KILL_ROUTE="/sbin/iptables -I INPUT -s $TARGET$ -j DROP && /sbin/iptables -I INPUT -s $TARGET$ -j ACCEPT -p icmp"',
+    ]);
+    assert.match((await machine.portsnare("check")).stdout, /note: What actions\.kill_route does stays/);
+    await machine.start();
+    await scan(scanner, "23");
+    await machine.heard("has been blocked via dropped route");
+    const { code, stdout } = await machine.portsnare("unblock", scannerAddress);
+    assert.equal(code, 69, stdout);
+    assert.match(stdout, /kill_route: FAILED: what it did stays, .*; set actions\.unblock_cmd/);
+    assert.match(await machine.sh("iptables -S INPUT"), RULE, "it is true");
+    await machine.heard(`ERROR: Could not release host ${scannerAddress} from kill_route: what it did stays`);
+  });
+});
+
 Deno.test("seed 001, C16: as installed nothing is blocked", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await machine.start();

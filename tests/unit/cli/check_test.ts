@@ -174,6 +174,20 @@ Deno.test("F1: checkConfig tells before the first ban that hosts.deny can never 
   }
 });
 
+Deno.test("F6: checkConfig tells whose kill_route stays when a ban ends", async () => {
+  const stays =
+    "note: What actions.kill_route does stays when a ban ends, because its opposite is not known; " +
+    "set actions.unblock_cmd";
+  for (
+    const [actions, expected] of [
+      [{ kill_route: "/usr/local/bin/wall $TARGET$" }, [stays]],
+      [{ kill_route: "iptables -I INPUT -s $TARGET$ -j DROP && logger x" }, [stays]],
+      [{ kill_route: "/sbin/route add -host $TARGET$ reject" }, []],
+      [{ kill_route: "/usr/local/bin/wall $TARGET$", unblock_cmd: "true" }, []],
+    ] as const
+  ) assert.deepEqual(said(await reportOf({ ...BLOCK, actions })), expected, JSON.stringify(actions));
+});
+
 Deno.test("C2: checkConfig does not warn of what works otherwise than with PortSentry, and better", async () => {
   const config = configSchema(() => undefined).parse(BLOCK);
   const change = { file: "portsentry.conf", line: 5, column: 1, message: "RESOLVE_HOST: beside the block" };

@@ -185,9 +185,70 @@ Deno.test("F1 F6: Responder.release does not take a rule for gone because its ta
     () => Promise.resolve({ code: 2, stdout: "", stderr, timedOut: false }),
   );
   const [made, never] = [prefix("192.0.2.1"), prefix("192.0.2.2")];
-  const outcomes = await it.responder.release([made, never], (target) => target === made);
+  const command = "/sbin/iptables -I INPUT -s 192.0.2.1 -j CHAOS";
+  const outcomes = await it.responder.release(
+    [made, never],
+    (target) => target === made ? command : undefined,
+  );
   assert.match(told(outcomes[0])[1] ?? "", /^kill_route exit status 2: .*xtables-addons-common$/);
   assert.deepEqual(told(outcomes[1]), ["nftables ok", "kill_route ok"]);
+});
+
+Deno.test("F6: Responder.release takes back what was done, though kill_route is another command now, or none", async () => {
+  const drop = "/sbin/iptables -I INPUT -s 192.0.2.1 -p tcp --dport 23 -j DROP";
+  const undone = "/sbin/iptables -D INPUT -s 192.0.2.1 -p tcp --dport 23 -j DROP";
+  for (
+    const kill_route of [
+      "/sbin/iptables -I INPUT -s $TARGET$ -p tcp --dport $PORT$ -j DROP",
+      "/sbin/route add -host $TARGET$ reject",
+      undefined,
+    ]
+  ) {
+    using it = scene({ kill_route });
+    const [outcomes] = await it.responder.release([prefix("192.0.2.1")], () => drop);
+    assert.deepEqual(told(outcomes), ["nftables ok", "kill_route ok"]);
+    assert.deepEqual(it.commands, [undone]);
+  }
+});
+
+Deno.test("F6: Responder.release keeps the words of a list apart", async () => {
+  const kill_route = [
+    "iptables",
+    "-I",
+    "INPUT",
+    "-s",
+    "$TARGET$",
+    "-m",
+    "comment",
+    "--comment",
+    "a b",
+    "-j",
+    "DROP",
+  ];
+  const argvs: (readonly string[])[] = [];
+  using it = scene({ kill_route }, (argv, options) => {
+    argvs.push(argv);
+    return succeed(argv, options);
+  });
+  await it.responder.release(
+    [prefix("192.0.2.1")],
+    () => kill_route.join(" ").replace("$TARGET$", "192.0.2.1"),
+  );
+  assert.deepEqual(argvs, [
+    kill_route.map((word) => ({ "-I": "-D", "$TARGET$": "192.0.2.1" })[word] ?? word),
+  ]);
+});
+
+Deno.test("F1: Responder.release says that it does not know how to take a command back", async () => {
+  using it = scene({ kill_route: "/usr/local/bin/wall $TARGET$" });
+  const [made, never] = [prefix("192.0.2.1"), prefix("192.0.2.2")];
+  const outcomes = await it.responder.release(
+    [made, never],
+    (target) => target === made ? "/usr/local/bin/wall 192.0.2.1" : undefined,
+  );
+  assert.match(told(outcomes[0])[1] ?? "", /^kill_route what it did stays, .* set actions\.unblock_cmd$/);
+  assert.deepEqual(told(outcomes[1]), ["nftables ok"]);
+  assert.deepEqual(it.commands, []);
 });
 
 Deno.test("F6: Responder.release runs unblock_cmd where there is one, and only that", async () => {
