@@ -7,7 +7,7 @@ import { loadConfig } from "../config/load.ts";
 import type { Config, Mode } from "../config/schema.ts";
 import { Daemon } from "../daemon.ts";
 import { EXIT, type ExitCode } from "../errors.ts";
-import { releaseFreeMemory } from "../ffi/heap.ts";
+import { mapLargeBlocks, releaseFreeMemory } from "../ffi/heap.ts";
 import { IDENTITY, PORTSENTRY_IDENTITY } from "../record/log_target.ts";
 import { givePrivilegesUp, requirePrivileges } from "../privileges.ts";
 import { teardown } from "../teardown.ts";
@@ -33,6 +33,7 @@ export async function run(command: CommandOf<"run">): Promise<ExitCode> {
   requirePrivileges(loaded.config, { dryRun: command.dryRun });
   const complaint = givePrivilegesUp(loaded.config);
   if (complaint !== undefined) console.error(`portsnare: ${complaint}`);
+  mapLargeBlocks();
   // Not before: a signal that this process has caught is forgotten when it begins again.
   const ended = signalled("SIGTERM", "SIGINT");
   for (const signal of MEANINGLESS) Deno.addSignalListener(signal, () => {});

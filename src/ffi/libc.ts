@@ -117,6 +117,7 @@ export const libc = Deno.dlopen(
       ],
       result: "pointer",
     },
+    mallopt: { parameters: ["i32", /* int param */ "i32" /* int value */], result: "i32" },
     malloc_trim: { parameters: ["usize" /* size_t pad */], result: "i32" },
     munmap: { parameters: ["pointer", /* void *addr */ "usize" /* size_t length */], result: "i32" },
     if_nametoindex: { parameters: ["buffer" /* const char *ifname */], result: "u32" },
