@@ -135,16 +135,25 @@ function word(bytes: Uint8Array, offset: number): number {
     (bytes[offset + 3] ?? 0)) >>> 0;
 }
 
+/** Character by character: a hundred thousand bans are read at a start. */
 function parseDotted(text: string): number | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text);
-  if (match === null) return undefined;
-  let bits = 0;
-  for (const part of match.slice(1)) {
-    const value = Number(part);
-    if (value > 255 || String(value) !== part) return undefined;
-    bits = bits * 256 + value;
+  let [bits, part, digits, parts] = [0, 0, 0, 0];
+  for (let i = 0; i <= text.length; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit >= 0 && digit <= 9) {
+      // No leading zeros: some readers take them for octal.
+      if (digits === 1 && part === 0) return undefined;
+      part = part * 10 + digit;
+      digits++;
+      if (part > 255) return undefined;
+    } else {
+      if (digits === 0 || (i < text.length && text[i] !== ".")) return undefined;
+      bits = bits * 256 + part;
+      [part, digits] = [0, 0];
+      parts++;
+    }
   }
-  return bits;
+  return parts === 4 ? bits : undefined;
 }
 
 function parseGroups(text: string): readonly number[] | undefined {
