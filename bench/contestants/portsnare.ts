@@ -42,17 +42,23 @@ export function portsnare(
   };
 }
 
-/** Start it with its files in this directory, which is removed with it. */
+/** Start it with its files in this directory, which is removed with it unless it is to be `kept`, and the rules as well. */
 export async function startPortsnare(
   host: Host,
-  { directory, ...options }: PortsnareOptions & { readonly directory: string },
+  { directory, kept = false, ...options }: PortsnareOptions & {
+    readonly directory: string;
+    readonly kept?: boolean;
+  },
 ): Promise<Running> {
   const config = `${directory}/config.toml`;
   await Deno.writeTextFile(config, configOf(directory, options));
+  const logFile = `${directory}/log`;
+  // What an earlier one said there is not its word.
+  await Deno.writeTextFile(logFile, "");
   const processes = new Processes(host);
   await processes.launch({
     argv: [...program(), "run", "-c", config],
-    logFile: `${directory}/log`,
+    logFile,
     ready: "active and listening",
     readyLines: 1,
   });
@@ -65,6 +71,7 @@ export async function startPortsnare(
     counted: async () => (await status(socket)).packets,
     [Symbol.asyncDispose]: async () => {
       await processes[Symbol.asyncDispose]();
+      if (kept) return;
       await clearFirewall(host);
       await Deno.remove(directory, { recursive: true });
     },

@@ -114,8 +114,8 @@ async function startTimed(target: Host, directory: string, occasion: string): Pr
   const restored = daemon.notices().find((line) => line.includes("are in force"));
   console.log(`${occasion}: armed after ${wall} (${cpu} s of CPU time), ${rss.toFixed(0)} MiB; ${restored}`);
   // Wall time is other people's as well; what this costs is ours.
-  assert.ok(cpu < 4, `${cpu} s of CPU time`);
-  assert.ok(rss < 500, `${rss} MiB`);
+  assert.ok(cpu < 3, `${cpu} s of CPU time`);
+  assert.ok(rss < 350, `${rss} MiB`);
   return daemon;
 }
 
