@@ -11,8 +11,12 @@ const GAP = "  ";
 const MIN_LAST_COLUMN = 16;
 const INDENT = "    ";
 
+/** Makes the lines of a row. */
+type Format = (cells: readonly string[]) => readonly string[];
+
 /**
- * A table without borders. The last column is wrapped to what is left of `columns`.
+ * A table without borders. The last column is wrapped to what is left of `columns`, or has lines of its own where that is
+ * too little; where the others do not fit either, the first column stands above them.
  *
  * @returns Lines without trailing blanks.
  */
@@ -24,34 +28,31 @@ export function formatTable(
   const widths = head.map((title, i) =>
     rows.reduce((width, row) => Math.max(width, row[i]?.length ?? 0), title.length)
   );
-  const last = widths.length - 1;
-  const fixed = widths.slice(0, last).reduce((sum, width) => sum + width + GAP.length, 0);
-  const room = columns - fixed;
-  const isBeside = room >= Math.min(MIN_LAST_COLUMN, widths[last] ?? 0);
-  const layout = {
-    widths: widths.slice(0, last),
-    indent: isBeside ? " ".repeat(fixed) : INDENT,
-    room: isBeside ? room : columns - INDENT.length,
-    isBeside,
-  };
-  return [head, ...rows].map((row) => formatRow(row, layout)).join("\n");
+  const format = formatFor(widths, columns);
+  return [head, ...rows].flatMap(format).map((line) => line.trimEnd()).join("\n");
 }
 
-/** Where the cells of a row go. */
-interface Layout {
-  readonly widths: readonly number[];
-  /** Before each line of the last column but one that stands beside the others. */
-  readonly indent: string;
-  readonly room: number;
-  readonly isBeside: boolean;
+function formatFor(widths: readonly number[], columns: number): Format {
+  const before = widths.slice(0, -1);
+  const start: (cells: readonly string[]) => string = (cells) =>
+    before.map((width, i) => (cells[i] ?? "").padEnd(width) + GAP).join("");
+  const last = (cells: readonly string[], room: number): readonly string[] =>
+    wrapText(cells[before.length] ?? "", room);
+
+  const fixed = start([]).length;
+  if (columns - fixed >= Math.min(MIN_LAST_COLUMN, widths.at(-1) ?? 0)) {
+    return (cells) => {
+      const [first = "", ...more] = last(cells, columns - fixed);
+      return [start(cells) + first, ...more.map((line) => " ".repeat(fixed) + line)];
+    };
+  }
+  if (fixed - GAP.length <= columns || before.length < 2) {
+    return (cells) => [start(cells), ...indented(last(cells, columns - INDENT.length))];
+  }
+  const others = formatFor(widths.slice(1), columns - INDENT.length);
+  return ([first = "", ...cells]) => [first, ...indented(others(cells))];
 }
 
-function formatRow(cells: readonly string[], { widths, indent, room, isBeside }: Layout): string {
-  const start = widths.map((width, i) => (cells[i] ?? "").padEnd(width) + GAP).join("");
-  const [first = "", ...more] = wrapText(cells[widths.length] ?? "", room);
-  const lines = isBeside ? [start + first, ...more.map((line) => indent + line)] : [
-    start,
-    ...[first, ...more].map((line) => indent + line),
-  ];
-  return lines.map((line) => line.trimEnd()).join("\n");
+function indented(lines: readonly string[]): readonly string[] {
+  return lines.map((line) => INDENT + line);
 }

@@ -74,6 +74,26 @@ Deno.test("status says what is watched, protected and done, for people and for m
   });
 });
 
+Deno.test("tables and status fit the terminal that they are printed on, whatever its width", async () => {
+  await scene(async ({ scanner, target, daemon }) => {
+    await scan(scanner, target);
+    await daemon.line("the ban", (line) => line["type"] === "block");
+    told(await daemon.cli("block", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff"));
+    for (const columns of [60, 72, 132]) {
+      for (const verb of ["status", "list", "top"]) {
+        const command = [...Daemon.program(), verb, "-c", `${daemon.directory}/config.toml`].join(" ");
+        const screen = await target.out(["script", "-qec", `stty cols ${columns}; ${command}`, "/dev/null"]);
+        const lines = screen.replaceAll("\r", "").split("\n");
+        assert.ok(lines.length > 2, screen);
+        for (const line of lines) {
+          // A path is one word, and stays whole.
+          assert.ok(line.length <= columns || !line.includes(" ", 4), `${columns} columns, ${verb}: ${line}`);
+        }
+      }
+    }
+  });
+});
+
 Deno.test("why tells the whole story: probes, rule, actions, failures, earlier bans and what was taken back", async () => {
   await scene(async ({ scanner, other, target, daemon }) => {
     const unknown = told(await daemon.cli("why", "198.51.100.1"));

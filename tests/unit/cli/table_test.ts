@@ -30,6 +30,21 @@ Deno.test("formatTable gives the last column lines of its own when there is no r
   );
 });
 
+Deno.test("formatTable puts the first column above the others when these do not fit beside it", () => {
+  const row = ["2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "1", "probed 3 ports in a minute"];
+  assert.equal(
+    formatTable(HEAD, [row, ["::1", "12", "x"]], 40),
+    [
+      "ADDRESS",
+      "    N   REASON",
+      "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff",
+      "    1   probed 3 ports in a minute",
+      "::1",
+      "    12  x",
+    ].join("\n"),
+  );
+});
+
 Deno.test("formatTable takes as many rows as there may be bans", () => {
   const rows = Array.from({ length: 131_072 }, (_, i) => [`10.0.0.${i}`, "1", "probed 3 ports"]);
   assert.equal(formatTable(HEAD, rows, 80).split("\n").length, 131_073);
