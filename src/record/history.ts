@@ -49,6 +49,12 @@ function formatLocalDate(seconds: number): string {
 }
 
 /**
+ * So many lines of sources that are only observed are written at once, and so many a second on average (some 90 MB a day):
+ * whoever forges sources must not fill the disk. Bans have bounds of their own, `block.max_active` and `block.rate`.
+ */
+export const OBSERVED_LINES = { atOnce: 10_000, aSecond: 10 } as const;
+
+/**
  * Which events are an offence that belongs into the history, and only once.
  *
  * A ban is one, each time that it is made. With `response = "observe"` or `"command"` there is no ban that could end,
@@ -63,6 +69,10 @@ export class OffenceBook {
    * bound, at the cost of a second line for it.
    */
   readonly #told = new Map<string, number>();
+  /** Lines of observed sources that may still be written, as of the time of the last one. */
+  #room: number = OBSERVED_LINES.atOnce;
+  #roomAt = 0;
+  #leftOut = 0;
 
   /** An empty book. `limits`: the window (`detect.window`) and how many sources are remembered (`detect.max_sources`). */
   constructor(limits: { readonly windowSeconds: number; readonly maxSources: number }) {
@@ -82,7 +92,10 @@ export class OffenceBook {
     const result = event.type === "block" ? banResult(event.outcomes) : "no-ban";
     if (result === "failed") return undefined;
     const probe = event.decision.probe;
-    if (!this.#isNew(probe, event.time) && result !== "made") return undefined;
+    const isNew = this.#isNew(probe, event.time);
+    if (!isNew && result !== "made") return undefined;
+    if (event.type === "probe" && !this.#takeRoom(event.time)) return undefined;
+    if (isNew) this.#note(probe, event.time);
     return {
       time: event.time,
       address: formatAddress(probe.source),
@@ -92,19 +105,42 @@ export class OffenceBook {
     };
   }
 
+  /** How many observed offences found no room since this was last asked. */
+  takeLeftOut(): number {
+    const leftOut = this.#leftOut;
+    this.#leftOut = 0;
+    return leftOut;
+  }
+
   #isNew(probe: Probe, time: number): boolean {
-    // A line that fail2ban passes over must not stand in the way of one that it understands.
-    const understood = probe.protocol === "tcp" || probe.protocol === "udp";
-    const key = `${formatAddress(probe.source)} ${understood}`;
-    const last = this.#told.get(key);
+    const last = this.#told.get(keyOf(probe));
     // A clock that was set back must not silence anybody for longer than a window.
-    if (last !== undefined && Math.abs(time - last) < this.#windowSeconds) return false;
+    return last === undefined || Math.abs(time - last) >= this.#windowSeconds;
+  }
+
+  #note(probe: Probe, time: number): void {
+    const key = keyOf(probe);
     this.#told.delete(key);
     this.#told.set(key, time);
     for (const oldest of this.#told.keys()) {
       if (this.#told.size <= this.#maxSources) break;
       this.#told.delete(oldest);
     }
-    return true;
   }
+
+  /** One that finds none is not noted: its next probe tries again. */
+  #takeRoom(time: number): boolean {
+    const gained = Math.max(0, time - this.#roomAt) * OBSERVED_LINES.aSecond;
+    this.#room = Math.min(OBSERVED_LINES.atOnce, this.#room + gained);
+    this.#roomAt = time;
+    const isRoom = this.#room >= 1;
+    if (isRoom) this.#room--;
+    else this.#leftOut++;
+    return isRoom;
+  }
+}
+
+/** A line that fail2ban passes over must not stand in the way of one that it understands. */
+function keyOf({ source, protocol }: Probe): string {
+  return `${formatAddress(source)} ${protocol === "tcp" || protocol === "udp"}`;
 }

@@ -10,9 +10,12 @@ import { alertLines, probeLevel, probeLineCount } from "./alert.ts";
 import type { AppendFile } from "./append_file.ts";
 import { eventJson } from "./event_json.ts";
 import { banResult, type BlockEvent, type Level, type ProbeEvent, type ScanEvent } from "./event.ts";
-import { formatHistoryLine, OffenceBook } from "./history.ts";
+import { formatHistoryLine, OBSERVED_LINES, OffenceBook } from "./history.ts";
 import type { Log } from "./log.ts";
 import { failuresText, LineLimiter, type Suppressed, suppressedText } from "./rate_limit.ts";
+
+/** That the history left something out is told at most this often. */
+const UNWRITTEN_MS = 60_000;
 
 /** The keys of the configuration that the recorder follows. */
 export interface RecorderLimits {
@@ -51,6 +54,7 @@ export class Recorder {
   #probes: LineLimiter;
   /** Bans that fail: every further probe of the scanner would have another line on another attempt. */
   #failures: LineLimiter;
+  #unwrittenToldMs = -Infinity;
   #historyError: string | undefined;
   #isWritten = true;
 
@@ -82,6 +86,7 @@ export class Recorder {
   tick(): boolean {
     const now = this.#options.clock.monotonicMs();
     this.#logSummaries(this.#probes.takeDue(now), this.#failures.takeDue(now));
+    this.#tellUnwritten(now);
     const wasWritten = this.#isWritten;
     this.#writeHistory([]);
     return !wasWritten && this.#isWritten;
@@ -174,6 +179,20 @@ export class Recorder {
     }
     this.#historyError = error;
     this.#isWritten = result.ok && !result.waiting;
+  }
+
+  /** Says now and then that observed sources are too many for the history. */
+  #tellUnwritten(nowMs: number): void {
+    if (nowMs - this.#unwrittenToldMs < UNWRITTEN_MS) return;
+    const leftOut = this.#offences.takeLeftOut();
+    if (leftOut === 0) return;
+    this.#unwrittenToldMs = nowMs;
+    const { atOnce, aSecond } = OBSERVED_LINES;
+    this.#notice(
+      "warning",
+      `${leftOut} offences of observed sources were left out of the history, which takes ${atOnce} of them at once and ` +
+        `${aSecond} a second: so many sources are forged`,
+    );
   }
 
   #notice(level: Level, message: string): void {

@@ -1,9 +1,12 @@
 /** Whoever wants to fill something up: memory, the log. @module */
 import assert from "node:assert/strict";
+import { OBSERVED_LINES } from "../../src/record/history.ts";
 import { Daemon } from "../lab/daemon.ts";
 import { Lab, run, until } from "../lab/lab.ts";
+import { RawSender } from "../lab/raw_sender.ts";
 import { bannedInKernel, banOf, BLOCKING, forge, holdings, scan, statusOf } from "../lab/siege.ts";
 
+const TCP = 6;
 const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 
 Deno.test("state exhaustion: more sources than are remembered cost no more memory, and a scan among them is caught", async () => {
@@ -52,6 +55,33 @@ Deno.test("log flooding: thousands of probes of one source are a few lines and a
   const lines = daemon.about(scanner.ipv4, "probe").length;
   assert.ok(lines > 0 && lines <= 20 * intervals, `${lines} lines in ${intervals} intervals`);
   assert.equal((await daemon.history()).trim().split("\n").length, 1);
+});
+
+Deno.test("history flooding: forged sources that are only observed do not fill the disk, and a scanner is told in between", async () => {
+  await using lab = await Lab.create();
+  const [target, flooder, scanner] = [await lab.host(), await lab.host(), await lab.host()];
+  await using daemon = await Daemon.start(target, { config: { log: { burst: 1, level: "notice" } } });
+  const began = performance.now();
+  let sources = 0;
+  await until("the bound is told", () => {
+    flooder.inside(() => {
+      using sender = new RawSender();
+      for (let i = 0; i < 500; i++, sources++) {
+        const source = `100.${64 + (sources >> 16)}.${(sources >> 8) & 255}.${sources & 255}`;
+        for (const destPort of [500, 501, 502]) {
+          sender.send({ source, dest: target.ipv4, protocol: TCP, destPort });
+        }
+      }
+    });
+    return daemon.notices().some((line) => line.includes("left out of the history"));
+  }, 60);
+  await until("the scanner is in the history", async () => {
+    scan(scanner, target.ipv4);
+    return (await daemon.history()).includes(`/${scanner.ipv4} `);
+  }, 30);
+  const lines = (await daemon.history()).trim().split("\n").length;
+  const most = OBSERVED_LINES.atOnce + OBSERVED_LINES.aSecond * (performance.now() - began) / 1000 + 1;
+  assert.ok(lines > OBSERVED_LINES.atOnce / 2 && lines <= most, `${lines} lines of ${sources} sources`);
 });
 
 Deno.test("local users: nobody but root reaches the control socket, the state or the log of bans", async () => {

@@ -111,7 +111,7 @@ export const TARGETS: readonly Target[] = [
     words: ["[[", '"""', "tcp.ports", "\\u0000", "=", "{", "inf"],
     read: readTomlText,
     rarer: 15,
-    long: { bytes: MAX_CONFIG_BYTES, every: 10 },
+    long: { bytes: MAX_CONFIG_BYTES, every: 25 },
   },
   {
     name: "portsentry-conf",
@@ -119,7 +119,7 @@ export const TARGETS: readonly Target[] = [
     words: ['TCP_PORTS="', 'KILL_ROUTE="', "$TARGET$", '"', "\0", 'SCAN_TRIGGER="'],
     read: readPortsentry,
     rarer: 15,
-    long: { bytes: MAX_CONFIG_BYTES, every: 10 },
+    long: { bytes: MAX_CONFIG_BYTES, every: 25 },
   },
   {
     name: "ignore-file",

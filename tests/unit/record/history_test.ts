@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { addressOf, formatAddress } from "../../../src/net/address.ts";
-import { formatHistoryLine, OffenceBook } from "../../../src/record/history.ts";
+import { formatHistoryLine, OBSERVED_LINES, OffenceBook } from "../../../src/record/history.ts";
 import { blockEvent, probe, probeEvent, TIME } from "./fixtures.ts";
 
 const made = [{ ok: true, action: "nftables" }] as const;
@@ -137,4 +137,27 @@ Deno.test("OffenceBook forgets the oldest source at its bound", () => {
   assert.equal(at("10.0.0.3"), undefined);
   assert.equal(at("10.0.0.2"), undefined);
   assert.notEqual(at("10.0.0.1"), undefined);
+});
+
+Deno.test("OffenceBook bounds the lines of observed sources, counts the rest, and lets each ban through", () => {
+  const offences = book(600, 1_000_000);
+  const at = (index: number, time: number) =>
+    offences.entryOf(
+      probeEvent("observe", {
+        time,
+        probe: probe({ source: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}` }),
+      }),
+    );
+  let written = 0;
+  for (let index = 0; index < OBSERVED_LINES.atOnce + 50; index++) {
+    if (at(index, TIME) !== undefined) written++;
+  }
+  assert.equal(written, OBSERVED_LINES.atOnce);
+  assert.equal(offences.takeLeftOut(), 50);
+  assert.equal(offences.takeLeftOut(), 0);
+  assert.notEqual(offences.entryOf(blockEvent(made)), undefined);
+  const last = OBSERVED_LINES.atOnce + 49;
+  assert.notEqual(at(last, TIME + 1), undefined, "who found no room is told at the next probe that does");
+  assert.equal(at(0, TIME + 1), undefined, "who was told is not told again");
+  assert.notEqual(at(last + 1, TIME - 3600), undefined, "a clock that is set back takes no room away");
 });

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import type { AppendResult } from "../../../src/record/append_file.ts";
 import type { Level } from "../../../src/record/event.ts";
+import { OBSERVED_LINES } from "../../../src/record/history.ts";
 import { Recorder } from "../../../src/record/recorder.ts";
 import { blockEvent, probe, probeEvent, TIME } from "./fixtures.ts";
 
@@ -158,4 +159,26 @@ Deno.test("Recorder.reconfigure writes what the old limits left out, and forgets
   assert.match(desk.log.at(-1) ?? "", /1 more probe/);
   desk.recorder.record([probeEvent("observe")]);
   assert.equal(desk.history.length, 1);
+});
+
+Deno.test("Recorder.tick tells now and then how many observed sources the history left out", () => {
+  const desk = new Desk();
+  const flood = (second: number): void => {
+    const events = Array.from({ length: OBSERVED_LINES.atOnce + 5 }, (_, index) =>
+      probeEvent("observe", {
+        probe: probe({ source: `10.${second}.${index >> 8}.${index & 255}` }),
+      }));
+    desk.recorder.record(events);
+  };
+  flood(1);
+  desk.recorder.tick();
+  flood(2);
+  desk.nowMs += 1000;
+  desk.recorder.tick();
+  const told = (): readonly string[] => desk.log.filter((line) => line.includes("left out of the history"));
+  assert.deepEqual(told().map((line) => parseInt(line.replace(/^\D*/, ""))), [5]);
+  desk.nowMs += 60_000;
+  desk.recorder.tick();
+  assert.deepEqual(told().map((line) => parseInt(line.replace(/^\D*/, ""))), [5, OBSERVED_LINES.atOnce + 5]);
+  assert.equal(desk.history.length, OBSERVED_LINES.atOnce);
 });
