@@ -349,7 +349,7 @@ export class Bans {
     return false;
   }
 
-  /** What `kill_route` did for the ban that is in force, if it did. */
+  /** What `kill_route` did for the ban that is in force, if it did; after a boot it was run again. */
   #routed(target: Prefix): Outcome | undefined {
     const { state } = this.#parts;
     if (state.get(target) === undefined) return undefined;
@@ -357,7 +357,8 @@ export class Bans {
     const current = state.find(target.address).find((ban) =>
       ban.ended === undefined && formatPrefix(ban.target) === key
     );
-    return current?.outcomes.find(({ action, ok }) => action === "kill_route" && ok);
+    const last = current?.outcomes.findLast(({ action }) => action === "kill_route");
+    return last?.ok === true ? last : undefined;
   }
 
   #enter(target: Prefix, seconds: number | undefined, book: BanBook = this.#book): void {

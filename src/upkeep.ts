@@ -185,9 +185,10 @@ export class Upkeep {
     if (this.#parts.current().config.actions.kill_route === undefined) return;
     const outcomes = await reroute(this.#parts);
     if (outcomes.length === 0) return;
+    const count = outcomes.length === 1 ? "1 ban" : `${outcomes.length} bans`;
     this.#parts.notice(
       "notice",
-      `kill_route was run again for ${outcomes.length} bans, because the machine was booted since`,
+      `kill_route was run again for ${count}, because the machine was booted since`,
     );
     this.#tellFailures("could not be made again", outcomes.filter((outcome) => !outcome.ok));
   }

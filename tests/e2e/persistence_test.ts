@@ -209,7 +209,7 @@ Deno.test("F7: after a boot kill_route runs again for bans that go on; after a m
   await using booted = await Daemon.start(reborn, { config, directory: first.directory });
   await booted.line(
     "the rule is made again",
-    (line) => String(line["message"]).includes("kill_route was run again for 1 bans"),
+    (line) => String(line["message"]).includes("kill_route was run again for 1 ban,"),
   );
   assert.equal(await rules(reborn), 1);
   await booted.stop("SIGKILL");

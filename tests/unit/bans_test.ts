@@ -174,6 +174,20 @@ Deno.test("Bans.release says what kill_route had done", async () => {
   assert.deepEqual([scene.released.length, scene.routed], [2, ["route add"]]);
 });
 
+Deno.test("Bans.release says what kill_route did last, where it was run again after a boot", async () => {
+  const scene = new Scene();
+  for (const [name, ok] of [["192.0.2.1", true], ["192.0.2.2", false]] as const) {
+    scene.answer = { ok: true, action: "kill_route", detail: "before the boot" };
+    await scene.bans.make([scanner(name)]);
+    const again = { action: "kill_route", detail: "after it" };
+    scene.state.saveOutcomes(target(name), [
+      ok ? { ...again, ok } : { ...again, ok, error: "exit status 2" },
+    ]);
+  }
+  await scene.bans.release(scene.bans.targets(), "unblocked");
+  assert.deepEqual([scene.released.length, scene.routed], [2, ["after it"]]);
+});
+
 Deno.test("Bans.restore enforces what the state holds, with the time that is left", async () => {
   const scene = new Scene();
   await scene.bans.make([scanner("192.0.2.1")]);
