@@ -24,9 +24,11 @@ import { ServiceWatch } from "./host/services.ts";
 import { TranslatedPorts } from "./host/translated_ports.ts";
 import { type Address, addressKey } from "./net/address.ts";
 import { PortSet } from "./net/ports.ts";
+import { hostPrefix } from "./net/prefix.ts";
 import { Pipeline } from "./pipeline.ts";
 import { NamedRecorder } from "./record/named_recorder.ts";
 import type { Recorder } from "./record/recorder.ts";
+import { rehearse } from "./rehearsal.ts";
 import type { NftablesBackend } from "./respond/nftables/backend.ts";
 import type { BootClock } from "./system/clock.ts";
 
@@ -161,6 +163,14 @@ export class Watch implements AsyncDisposable {
     this.#ignore.onChange(() => {
       this.publish();
       this.#tellIgnoreFaults();
+    });
+    rehearse({
+      config,
+      trap: this.#trap,
+      facts: this.#facts(),
+      confirm: (decision) => this.#confirm(decision),
+      // To lift a ban that is not there takes the same way to the kernel as to make one.
+      act: (source) => void table?.release([hostPrefix(source)]),
     });
     const sink = this.#pipeline();
     const { tcp, udp, sctp, icmp } = this.#trap;
