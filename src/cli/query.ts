@@ -16,6 +16,7 @@ import { EXIT, type ExitCode, messageOf, UserError } from "../errors.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import { systemClock } from "../system/clock.ts";
 import { formatLeft, formatMinute, formatTime } from "./format.ts";
+import { LineBuffer } from "./line_buffer.ts";
 import { StateFile } from "./state_file.ts";
 import { formatTable } from "./table.ts";
 import { hangingLine } from "./wrap.ts";
@@ -52,7 +53,7 @@ export async function list(options: QueryOptions): Promise<ExitCode> {
     () => collect<BanView>(options, { verb: "list" }),
     (file) => file.bans(),
   );
-  if (options.json) bans.forEach((ban) => options.print(JSON.stringify(ban)));
+  if (options.json) printJson(bans, options);
   else if (bans.length === 0) options.print("No bans are in force.");
   else {
     const rows = bans.map((ban) => [
@@ -71,7 +72,7 @@ export async function list(options: QueryOptions): Promise<ExitCode> {
 export async function top(options: QueryOptions): Promise<ExitCode> {
   // The daemon sends a SourceView for each source.
   const sources = await collect<SourceView>(options, { verb: "top" });
-  if (options.json) sources.forEach((source) => options.print(JSON.stringify(source)));
+  if (options.json) printJson(sources, options);
   else if (sources.length === 0) options.print("No probes have been seen.");
   else {
     const rows = sources.map((source) => [
@@ -173,6 +174,12 @@ export function describeStatus(view: StatusView): string {
     lines.push("", formatTable(["PROTECTED", "SAVED", "BECAUSE"], rows));
   }
   return lines.join("\n");
+}
+
+function printJson(rows: readonly unknown[], { print }: QueryOptions): void {
+  const output = new LineBuffer(print);
+  for (const row of rows) output.add(JSON.stringify(row));
+  output.flush();
 }
 
 async function collect<T>(options: QueryOptions, question: Question): Promise<readonly T[]> {

@@ -18,6 +18,7 @@ export function terminalColumns(): number {
 /** Lines of at most `width` characters, broken at blanks and behind commas; a longer word stays whole. */
 export function wrapText(text: string, width: number): readonly string[] {
   const limit = Math.max(width, MIN_WIDTH);
+  if (text.length <= limit) return [text.trimEnd()];
   const lines: string[] = [];
   let line = "";
   for (const piece of text.split(/(?<=[ ,])/)) {

@@ -30,14 +30,16 @@ const MAX_LINE = 1 << 20;
 export async function* ask(path: string, question: Question): AsyncIterable<unknown> {
   using connection = await connect(path);
   await send(connection, JSON.stringify({ version: PROTOCOL_VERSION, ...question }));
-  for await (const line of lines(connection)) {
-    const answer = parseAnswer(line);
-    if (answer === undefined) {
-      throw new UserError(`The daemon on ${path} gave an answer that is not understood`);
+  for await (const some of lines(connection)) {
+    for (const line of some) {
+      const answer = parseAnswer(line);
+      if (answer === undefined) {
+        throw new UserError(`The daemon on ${path} gave an answer that is not understood`);
+      }
+      if ("error" in answer) throw new UserError(answer.error, { exitCode: answer.exitCode });
+      if ("end" in answer) return;
+      yield answer.data;
     }
-    if ("error" in answer) throw new UserError(answer.error, { exitCode: answer.exitCode });
-    if ("end" in answer) return;
-    yield answer.data;
   }
   throw new UserError(`The daemon on ${path} stopped answering; see its log`);
 }
@@ -68,13 +70,14 @@ async function send(connection: Deno.UnixConn, request: string): Promise<void> {
   }
 }
 
-async function* lines(connection: Deno.UnixConn): AsyncIterable<string> {
+/** As many at a time as have come. */
+async function* lines(connection: Deno.UnixConn): AsyncIterable<readonly string[]> {
   let rest = "";
   for await (const chunk of connection.readable.pipeThrough(new TextDecoderStream())) {
     rest += chunk;
     const parts = rest.split("\n");
     rest = parts.pop() ?? "";
-    yield* parts;
+    yield parts;
     if (rest.length > MAX_LINE) throw new UserError("The daemon's answer has a line that is too long");
   }
 }
