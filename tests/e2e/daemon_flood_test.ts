@@ -119,3 +119,25 @@ async function sizeOf(host: Host, set: string): Promise<number> {
   const elements = /elements = \{([^}]*)\}/.exec(text)?.[1];
   return elements === undefined ? 0 : elements.split(",").length;
 }
+
+Deno.test("flood, whole daemon: sources beyond block.max_active are left free by the kernel, told, and the log says so", async () => {
+  await using lab = await Lab.create();
+  const [target, attacker] = [await lab.host(), await lab.host()];
+  await using daemon = await Daemon.start(target, {
+    config: {
+      ...BLOCKING,
+      detect: { engine: "kernel" },
+      block: { max_active: 2, quarantine: "60s" },
+    },
+  });
+  const sources = [1, 2, 3, 4].map((number) => `198.18.0.${number}`);
+  for (const source of sources) forge(attacker, { source, dest: target.ipv4, ports: [500] });
+  await until("all are told", () => sources.every((source) => daemon.about(source, "probe").length > 0));
+  assert.equal(await sizeOf(target, "quarantined4"), 2);
+  await daemon.line(
+    "it says so",
+    (line) =>
+      line["level"] === "warning" &&
+      /sources of [12] probes free: .*block\.max_active = 2 was reached/.test(String(line["message"])),
+  );
+});
