@@ -253,6 +253,33 @@ Deno.test("NftablesBackend: whom to spare is in the kernel from the moment the t
   assert.deepEqual(await backend.check(), { ok: true });
 });
 
+Deno.test("NftablesBackend: a restart or reload forgets nobody who is spared before it knows whom to spare", async () => {
+  await using lab = await Lab.create();
+  const target = await lab.host();
+  using _ = target.enter();
+  const addresses = ["10.77.0.9", "fd77::9"].map(parseAddress).filter((it) => it !== undefined);
+  const sets = ["ignored4", "ignored6", "protected4", "protected6", "graced"];
+  const filled = async (): Promise<readonly string[]> => {
+    const texts = await Promise.all(
+      sets.map((set) => target.out(["nft", "list", "set", "inet", "portsnare", set])),
+    );
+    return sets.filter((_, index) => texts[index]?.includes("elements = "));
+  };
+  using before = backendFor(blocking());
+  before.setIgnored([prefix("192.0.2.0/24"), prefix("2001:db8::/32")]);
+  before.setProtected(addresses);
+  before.setGrace([{ protocol: "tcp", address: undefined, port: 80, seconds: undefined }]);
+  await before.setup();
+  assert.deepEqual(await filled(), sets);
+  using after = backendFor(blocking({ detect: { scan_trigger: 0 } }));
+  await after.setup();
+  assert.deepEqual(await filled(), sets);
+  after.setIgnored([]);
+  after.setProtected([]);
+  after.setGrace([]);
+  assert.deepEqual(await filled(), []);
+});
+
 Deno.test("SetElements holds 100,000 bans, and another one costs no more than the first", async () => {
   await using lab = await Lab.create();
   const target = await lab.host();

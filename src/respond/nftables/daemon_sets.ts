@@ -2,7 +2,8 @@
  * The sets that the daemon keeps current: ignored and protected addresses, and ports that are no trap at the moment.
  *
  * What they should hold is remembered here, so that it goes into the ruleset itself when that is loaded: there is no
- * moment in which the trap is armed and does not know whom to spare.
+ * moment in which the trap is armed and does not know whom to spare. Until it is said what a set should hold, what an
+ * earlier configuration or daemon left in it stands.
  * @module
  */
 import type { GraceChange, GraceElement, GracePort } from "../../detect/grace.ts";
@@ -36,7 +37,6 @@ export interface DaemonSetsOptions {
 }
 
 const FAMILIES = [4, 6] as const;
-const EMPTY: Content = { texts: [], elements: [] };
 
 /** What the daemon's sets should hold, and the way to put it there. */
 export class DaemonSets {
@@ -44,6 +44,7 @@ export class DaemonSets {
   readonly #lists = new Map<string, Content>();
   /** By text of what it is about. */
   #graced = new Map<string, Graced>();
+  #isGraceKnown = false;
   #armed: ReadonlySet<string> = new Set();
   #failure: string | undefined;
 
@@ -57,12 +58,11 @@ export class DaemonSets {
     return this.#failure;
   }
 
-  /** What the ruleset has to hold, for those sets that it has. */
+  /** What the ruleset has to hold, for those sets that it has and of which that is known. */
   contents(sets: ReadonlySet<string>): SetContents {
-    const all = new Map([...this.#lists, ...this.#graceContents()]);
-    const names = [...FAMILIES.flatMap((it) => [`ignored${it}`, `protected${it}`, `graced${it}`]), "graced"];
+    const known = new Map([...this.#lists, ...this.#isGraceKnown ? this.#graceContents() : []]);
     return new Map(
-      names.filter((name) => sets.has(name)).map((name) => [name, (all.get(name) ?? EMPTY).texts]),
+      [...known].filter(([name]) => sets.has(name)).map(([name, content]) => [name, content.texts]),
     );
   }
 
@@ -102,6 +102,7 @@ export class DaemonSets {
 
   /** The ports that are no trap now: these and no others. */
   setGrace(elements: readonly GraceElement[]): void {
+    this.#isGraceKnown = true;
     this.#graced = new Map(elements.map((element) => this.#gracedOf(element)));
     for (const [name, { elements }] of this.#graceContents()) {
       this.#push(name, () => this.#options.elements.replace(name, elements));
@@ -127,8 +128,7 @@ export class DaemonSets {
   }
 
   #setList(name: string, content: Content): void {
-    const before = this.#lists.get(name) ?? EMPTY;
-    if (before.texts.join() === content.texts.join()) return;
+    if (this.#lists.get(name)?.texts.join() === content.texts.join()) return;
     this.#lists.set(name, content);
     this.#push(name, () => this.#options.elements.replace(name, content.elements));
   }
