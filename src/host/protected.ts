@@ -14,8 +14,12 @@ const CHEAP_MS = 2;
 /** Then at most this part of the time goes into it: 2 ms a second. */
 const COST_FACTOR = 500;
 const MAX_GAP_MS = 60_000;
-/** Between two exact questions lies at least this many times what the last one took: a hundredth of the time goes into them. */
-const EXACT_COST_FACTOR = 100;
+/** What was learnt this long ago is as good as an exact answer: nobody can tell that somebody logs in, and forge, faster. */
+const FRESH_MS = 2;
+/** A hundredth of the time goes into exact questions, when they come without end … */
+const EXACT_SHARE = 0.01;
+/** … and this much at once, so that the one before a single ban is always asked. */
+const EXACT_BURST_MS = 100;
 
 /** What the configuration says about it. */
 export type ProtectSettings = Pick<Config["ignore"], "protect" | "session_ports">;
@@ -66,6 +70,9 @@ export class ProtectedAddresses {
   /** What a look costs: the cheaper of the last two, for the other one may have waited for a busy processor. */
   #costMs = 0;
   #lastCostMs = 0;
+  /** How much time may go into exact questions now, as of {@link #allowedMs}. The last one may have overdrawn it. */
+  #allowanceMs = EXACT_BURST_MS;
+  #allowedMs = -Infinity;
   #failures = 0;
   #lastFailure = "";
 
@@ -117,13 +124,24 @@ export class ProtectedAddresses {
 
   /**
    * Whether this address has a session at this moment: to be asked right before a ban, because somebody may have logged
-   * in since the last {@link refreshSessions}. When asked in quick succession the answers come from one look.
+   * in since the last {@link refreshSessions}. When asked in quick succession the answers come from one look, and when
+   * asked without end, from one now and then.
    */
   isSessionNow(address: Address): boolean {
     if (!this.#settings.protect.includes("sessions")) return false;
-    const age = this.#sources.monotonicMs() - this.#askedMs;
-    if (age >= this.#costMs * EXACT_COST_FACTOR && this.#askSessions()) this.#rebuild();
+    if (this.#mayAsk()) {
+      const begun = this.#sources.monotonicMs();
+      if (this.#askSessions()) this.#rebuild();
+      this.#allowanceMs -= this.#askedMs - begun;
+    }
     return this.#entries.get(address) === "session";
+  }
+
+  #mayAsk(): boolean {
+    const now = this.#sources.monotonicMs();
+    this.#allowanceMs = Math.min(EXACT_BURST_MS, this.#allowanceMs + (now - this.#allowedMs) * EXACT_SHARE);
+    this.#allowedMs = now;
+    return now - this.#askedMs > FRESH_MS && this.#allowanceMs > 0;
   }
 
   /** How often the kernel did not say who is logged in, and why it last did not. The last known sessions stand. */

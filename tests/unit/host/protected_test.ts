@@ -173,6 +173,33 @@ Deno.test("ProtectedAddresses.isSessionNow sees who logged in since, by one look
   assert.equal(guard.reasonFor(address("10.77.0.9")), "session");
 });
 
+Deno.test("ProtectedAddresses.isSessionNow sees who logged in a moment ago, however much a look costs", () => {
+  const host = new FakeHost();
+  host.dumpMs = 40;
+  const guard = new ProtectedAddresses(ALL, host);
+  guard.refreshSessions();
+  host.nowMs += 3;
+  host.peers = ["10.77.0.9"];
+  assert.equal(guard.isSessionNow(address("10.77.0.9")), true);
+});
+
+Deno.test("ProtectedAddresses.isSessionNow takes a hundredth of the time when it is asked without end", () => {
+  const host = new FakeHost();
+  host.dumpMs = 5;
+  const guard = new ProtectedAddresses(ALL, host);
+  const asksIn = (seconds: number): number => {
+    const [before, end] = [host.asked, host.nowMs + seconds * 1000];
+    while (host.nowMs < end) {
+      host.nowMs += 0.5;
+      guard.isSessionNow(address("10.77.0.8"));
+    }
+    return host.asked - before;
+  };
+  const first = asksIn(1);
+  assert.ok(first >= 20 && first <= 25, `${first} in the first second`);
+  assert.equal(asksIn(100), 200);
+});
+
 Deno.test("ProtectedAddresses keeps the last known sessions when the kernel does not answer, and counts it", () => {
   const host = new FakeHost();
   host.peers = ["10.77.0.9"];
