@@ -223,9 +223,13 @@ export class BanTable {
       .filter((story) => story !== undefined);
   }
 
-  /** The number of the last row. */
-  lastId(): number {
-    return numberOf(this.#one("SELECT max(id) AS id FROM bans")?.["id"]) ?? 0;
+  /** Every ban but the last `untold` is in the log; see {@link readRecorded}. */
+  markRecorded(untold: number): void {
+    this.#run(
+      "INSERT INTO meta (name, value) SELECT 'recorded', CAST(ifnull(max(id), 0) - ? AS TEXT) FROM bans WHERE true " +
+        "ON CONFLICT DO UPDATE SET value = excluded.value",
+      untold,
+    );
   }
 
   /** The wall clock was set: by it, every ban in force ends so many seconds later. */

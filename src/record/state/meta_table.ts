@@ -34,15 +34,10 @@ export function writeAnchor(database: DatabaseSync, now: Moment): void {
   writeMeta(database, "wall", String(now.wall));
 }
 
-/** Up to which row the bans were written to the log. */
+/** Up to which row the bans were written to the log; written by {@link BanTable.markRecorded}. */
 export function readRecorded(database: DatabaseSync): number {
   const id = Number(readMeta(database, "recorded") ?? 0);
   return Number.isSafeInteger(id) ? id : 0;
-}
-
-/** Every ban up to this row is in the log. */
-export function writeRecorded(database: DatabaseSync, id: number): void {
-  writeMeta(database, "recorded", String(id));
 }
 
 /** The counters as stored. */

@@ -26,7 +26,6 @@ import {
   type SeenListener,
   writeAnchor,
   writeListeners,
-  writeRecorded,
 } from "./meta_table.ts";
 import { type StateNews, Store } from "./store.ts";
 
@@ -264,7 +263,7 @@ export class State implements Disposable {
     this.#journal.apply(table, this.#anchor);
     if (isNew && this.#agreed === 0) this.#load(database);
     else if (isNew) this.#held.writeTo(table, this.#anchor, this.#clock.now());
-    if (this.#isMarkDue) writeRecorded(database, table.lastId() - this.#untold);
+    if (this.#isMarkDue) table.markRecorded(this.#untold);
   }
 
   /** The first time: the file knows who is banned. */

@@ -12,9 +12,9 @@ import { errorNumber, NetlinkWriter, NLM_F, NLMSG, readMessages } from "../../ne
 
 /** Of the default send buffer (net.core.wmem_default, 208 KiB) so much is safe to use. */
 const DEFAULT_SEND_BYTES = 160 * 1024;
-/** For the answers to a list of 65536 prefixes, which are all there before the first can be read. */
+/** For refusals of a whole list of 65536 prefixes, which are all there before the first can be read. */
 const RECEIVE_BYTES = 4 * 1024 * 1024;
-/** The kernel answers each request with one datagram; more than this is no answer. */
+/** The kernel answers each refused request with one datagram; more than this is no answer. */
 const MAX_ANSWERS = 65536;
 
 /** One request of a transaction. */
@@ -73,8 +73,10 @@ export class Transactions implements Disposable {
       { type: NFNL_BATCH.begin, flags: NLM_F.request, sequence: next() },
       () => writeBatchHeader(writer),
     );
-    for (const { type, flags, body } of requests) {
-      writer.message({ type, flags: flags | NLM_F.request | NLM_F.ack, sequence: next() }, () => {
+    for (const [index, { type, flags, body }] of requests.entries()) {
+      // A refusal is answered in any case, and all are carried out or none: one acknowledgement says it for all.
+      const asked = index === requests.length - 1 ? NLM_F.request | NLM_F.ack : NLM_F.request;
+      writer.message({ type, flags: flags | asked, sequence: next() }, () => {
         writeInetHeader(writer);
         body(writer);
       });
@@ -87,7 +89,7 @@ export class Transactions implements Disposable {
     return first;
   }
 
-  /** @returns The errno's name; empty when everything was acknowledged. */
+  /** @returns The errno's name; empty when the last request was acknowledged and none refused. */
   #exchange(first: number, count: number): string {
     const socket = this.#socket ??= new NetlinkSocket(NETLINK.netfilter, { receiveBytes: RECEIVE_BYTES });
     const bytes = this.#writer.bytes;
@@ -97,7 +99,6 @@ export class Transactions implements Disposable {
     }
     socket.send(bytes);
     let failure = "";
-    let acknowledged = 0;
     for (let i = 0; i < MAX_ANSWERS; i++) {
       const received = socket.receive();
       if (received.kind === "overrun") return "ENOBUFS";
@@ -106,12 +107,12 @@ export class Transactions implements Disposable {
         const index = message.sequence - first;
         if (message.type !== NLMSG.error || index < 0 || index > count + 1) continue;
         const errno = errorNumber(message.payload);
-        if (errno === 0) acknowledged++;
-        else if (failure === "") failure = errnoName(errno);
+        if (errno !== 0 && failure === "") failure = errnoName(errno);
+        // Answers come in the order of the requests (net/netfilter/nfnetlink.c, nfnl_err_deliver).
+        if (index === count) return failure;
       }
     }
-    if (failure !== "") return failure;
-    return acknowledged === count ? "" : "ENODATA";
+    return failure === "" ? "ENODATA" : failure;
   }
 
   #drop(): void {
