@@ -12,6 +12,8 @@ import { FrameSender, RawSender } from "../lab/raw_sender.ts";
 import { ArmedTrap, blocking } from "../lab/trap.ts";
 
 const TCP = 6;
+/** Long enough for a machine that takes a second to start a program, and looks three times. */
+const QUARANTINE = "4s";
 const NMAP = ["nmap", "-n", "-Pn", "-T4", "--max-retries", "0"];
 
 const SCANS: Readonly<Record<string, readonly [readonly string[], string]>> = {
@@ -81,7 +83,7 @@ Deno.test("KernelEngine: the second packet of a scan is held, what is open stays
   await using lab = await Lab.create();
   const [target, client] = [await lab.host(), await lab.host()];
   await serve(target, 22, 80, "udp:53");
-  await using trap = await ArmedTrap.arm(target, blocking({ block: { quarantine: "2s" } }));
+  await using trap = await ArmedTrap.arm(target, blocking({ block: { quarantine: QUARANTINE } }));
   const session = client.spawn([
     "curl",
     "-sS",
@@ -115,7 +117,7 @@ Deno.test("KernelEngine: the second packet of a scan is held, what is open stays
   const { stdout } = await session.output();
   assert.equal(stdout.length, 6, "the session that was there went on to its end");
 
-  await until("the quarantine is over", () => reaches(client, target.ipv4, 22));
+  await until("the quarantine is over", () => reaches(client, target.ipv4, 22), 20);
   assert.equal(trap.hasBanned(client.ipv4), false);
 });
 
@@ -123,11 +125,11 @@ Deno.test("KernelEngine: one mistyped port, once and twenty times, holds nobody 
   await using lab = await Lab.create();
   const [target, client] = [await lab.host(), await lab.host()];
   await serve(target, 80);
-  await using trap = await ArmedTrap.arm(target, blocking({ block: { quarantine: "1s" } }));
+  await using trap = await ArmedTrap.arm(target, blocking({ block: { quarantine: QUARANTINE } }));
   for (const address of [target.ipv4, target.ipv6]) {
     await Promise.all(knock(client, address, 81));
     assert.equal(await reaches(client, address, 80), false, "held after the first");
-    await until("the quarantine is over", () => reaches(client, address, 80));
+    await until("the quarantine is over", () => reaches(client, address, 80), 20);
     for (let i = 0; i < 20; i++) {
       await Promise.all(knock(client, address, 81));
       assert.ok(await reaches(client, address, 80), `held again after ${i + 1} more`);
@@ -356,13 +358,13 @@ Deno.test("KernelEngine: a scanner in quarantine opens nothing behind DNAT eithe
     }
 `,
   });
-  await using trap = await ArmedTrap.arm(target, blocking({ block: { quarantine: "2s" } }), {
+  await using trap = await ArmedTrap.arm(target, blocking({ block: { quarantine: QUARANTINE } }), {
     conntrack: true,
   });
   assert.ok(await reaches(client, target.ipv4, 80));
   await client.run(["hping3", "-q", "-S", "-c", "1", "-p", "81", target.ipv4]);
   assert.equal(await reaches(client, target.ipv4, 80), false);
-  await until("the quarantine is over", () => reaches(client, target.ipv4, 80));
+  await until("the quarantine is over", () => reaches(client, target.ipv4, 80), 20);
   assert.equal(trap.hasBanned(client.ipv4), false);
 });
 
