@@ -41,7 +41,7 @@ export interface BansParts {
   /** The configuration. */
   readonly config: Config;
   /** Carries bans out. */
-  readonly responder: Pick<Responder, "block" | "release" | "restore">;
+  readonly responder: Pick<Responder, "block" | "release" | "clearHostsDeny" | "restore">;
   /** Keeps them. */
   readonly state: Pick<
     State,
@@ -230,6 +230,7 @@ export class Bans {
   async release(targets: readonly Prefix[], cause: ReleaseEvent["cause"]): Promise<readonly Change[]> {
     const digest = new ReleaseDigest(cause);
     const changes: Change[] = [];
+    if (targets.length > LIFT_BATCH) await this.#parts.responder.clearHostsDeny(targets);
     for (let at = 0; at < targets.length; at += LIFT_BATCH) {
       if (at > 0) await new Promise((resolve) => setTimeout(resolve));
       changes.push(...await this.#lift(targets.slice(at, at + LIFT_BATCH), cause, digest));

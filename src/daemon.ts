@@ -306,7 +306,9 @@ export class Daemon implements AsyncDisposable {
   #statusLine(): string {
     const { made, failed } = this.#bans.stats();
     const failures = failed === 0 ? "" : `, ${failed} FAILED`;
-    return `Engine ${this.#engagement.engine}; ${this.#bans.active} bans in force, ${made} made since start${failures}`;
+    const { active } = this.#bans;
+    const bans = active === 1 ? "1 ban" : `${active} bans`;
+    return `Engine ${this.#engagement.engine}; ${bans} in force, ${made} made since start${failures}`;
   }
 
   #notice(level: Level, message: string): void {

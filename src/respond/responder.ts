@@ -130,6 +130,14 @@ export class Responder {
   }
 
   /**
+   * Remove our lines of hosts.deny about these targets in one edit, before they are released a part at a time: an edit
+   * costs as much as the file is long. What fails here fails again, and is told, at the release.
+   */
+  async clearHostsDeny(targets: readonly Prefix[]): Promise<void> {
+    await this.#releaseHostsDeny(targets);
+  }
+
+  /**
    * Make the firewall and hosts.deny hold these bans and those made since: at start, and after somebody flushed them.
    * Commands are not run again.
    *

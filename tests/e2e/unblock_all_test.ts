@@ -12,9 +12,11 @@ import { bannedByDaemon, bannedInKernel, BLOCKING, forge } from "../lab/siege.ts
 import { ban } from "../unit/record/state/lab_state.ts";
 
 const MANY = 100_000;
+/** Each of these has two lines in hosts.deny. */
+const DENIED = 20_000;
 const CONFIG = { ...BLOCKING, detect: { scan_trigger: 0 }, log: { burst: 20 } };
-/** A ban that came later than this would be felt; the machine that tests is busy with other things. */
-const MAX_BAN_SECONDS = 2;
+/** Nobody waits for a ban longer than this part of the whole; on a busy machine both take longer. */
+const MAX_SHARE = 0.25;
 
 Deno.test("unblock --all of 100,000 bans: a few lines in the log, and who scans meanwhile is banned at once", async () => {
   await using lab = await Lab.create();
@@ -22,12 +24,16 @@ Deno.test("unblock --all of 100,000 bans: a few lines in the log, and who scans 
   const directory = await Deno.makeTempDir({ prefix: "portsnare-" });
   {
     using state = new State(`${directory}/state.db`, systemClock);
-    state.saveBans(crowd());
+    state.saveBans(crowd(MANY));
     state.markRecorded();
   }
   await using daemon = await Daemon.start(target, { config: CONFIG, directory });
-  let isDone = false;
-  const unblocking = daemon.cli("unblock", "--all").finally(() => isDone = true);
+  let [isDone, seconds] = [false, 0];
+  const began = performance.now();
+  const unblocking = daemon.cli("unblock", "--all").finally(() => {
+    isDone = true;
+    seconds = (performance.now() - began) / 1000;
+  });
   const delays: number[] = [];
   const meanwhile: string[] = [];
   while (!isDone) {
@@ -47,7 +53,7 @@ Deno.test("unblock --all of 100,000 bans: a few lines in the log, and who scans 
     `${meanwhile.length} scanners banned meanwhile, after ${Math.max(...delays).toFixed(2)} s at the latest`,
   );
   assert.ok(meanwhile.length > 0, "nobody scanned meanwhile");
-  assert.ok(Math.max(...delays) < MAX_BAN_SECONDS, `${Math.max(...delays)} s until a ban`);
+  assert.ok(Math.max(...delays) < seconds * MAX_SHARE, `${Math.max(...delays)} of ${seconds} s until a ban`);
 
   const summary = await daemon.line("the rest is summed up", (line) => line["type"] === "releases");
   const named = daemon.log.filter((line) => line["type"] === "release").length;
@@ -65,9 +71,32 @@ Deno.test("unblock --all of 100,000 bans: a few lines in the log, and who scans 
   );
 });
 
-function crowd(): readonly NewBan[] {
+Deno.test("unblock --all of 20,000 bans with hosts.deny takes their lines away, and leaves those of others", async () => {
+  await using lab = await Lab.create();
+  const target = await lab.host();
+  const directory = await Deno.makeTempDir({ prefix: "portsnare-" });
+  const path = `${directory}/hosts.deny`;
+  {
+    using state = new State(`${directory}/state.db`, systemClock);
+    state.saveBans(crowd(DENIED));
+    state.markRecorded();
+  }
+  const own = "sshd: 198.51.100.1\n";
+  await Deno.writeTextFile(path, own);
+  const config = { ...CONFIG, actions: { kill_hosts_deny: "ALL: $TARGET$ : DENY" } };
+  await using daemon = await Daemon.start(target, { config, directory });
+  const denied = async (): Promise<number> => (await Deno.readTextFile(path)).match(/^ALL: /gm)?.length ?? 0;
+  assert.equal(await denied(), DENIED, "control: they are there");
+  const { code, stdout, stderr } = await daemon.cli("unblock", "--all");
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^20000 bans lifted$/m);
+  assert.equal(await Deno.readTextFile(path), own);
+  assert.deepEqual(await bannedInKernel(target), []);
+});
+
+function crowd(count: number): readonly NewBan[] {
   return Array.from(
-    { length: MANY },
+    { length: count },
     (_, i) => ban(`10.${128 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`, systemClock, { seconds: 86_400 }),
   );
 }

@@ -8,6 +8,7 @@ import type { ScanEvent } from "../../src/record/event.ts";
 import { State } from "../../src/record/state/state.ts";
 import type { Outcome } from "../../src/respond/backend.ts";
 import type { BlockRequest } from "../../src/respond/responder.ts";
+import { ban } from "./record/state/lab_state.ts";
 
 class Clock {
   seconds = 1_000_000;
@@ -29,6 +30,9 @@ class Scene {
   readonly events: ScanEvent[] = [];
   readonly requests: BlockRequest[] = [];
   readonly released: string[] = [];
+  /** How many were released at once, each time, and how many lines of hosts.deny were to go in one edit. */
+  readonly batches: number[] = [];
+  readonly cleared: number[] = [];
   /** What `kill_route` had done for them. */
   readonly routed: string[] = [];
   readonly forgotten: string[] = [];
@@ -50,9 +54,14 @@ class Scene {
         },
         release: async (targets, routed = () => undefined) => {
           this.released.push(...targets.map(formatPrefix));
+          this.batches.push(targets.length);
           this.routed.push(...targets.map(routed).filter((command) => command !== undefined));
           await this.gate;
           return targets.map(() => [this.answer]);
+        },
+        clearHostsDeny: (targets) => {
+          this.cleared.push(targets.length);
+          return Promise.resolve();
         },
         restore: (bans) => {
           this.requests.push(...bans.map((ban) => ({ ...ban, response: "block" as const })));
@@ -186,6 +195,29 @@ Deno.test("Bans.release says what kill_route did last, where it was run again af
   }
   await scene.bans.release(scene.bans.targets(), "unblocked");
   assert.deepEqual([scene.released.length, scene.routed], [2, ["after it"]]);
+});
+
+Deno.test("Bans.release lifts many bans a thousand at a time, and tells a hundred by name", async () => {
+  const scene = new Scene();
+  const bans = Array.from({ length: 2500 }, (_, i) => ban(`10.0.${i >> 8}.${i & 255}`, scene.clock));
+  scene.state.saveBans(bans);
+  await scene.bans.restore();
+  let turns = 0;
+  const others = setInterval(() => turns++);
+  assert.equal((await scene.bans.release(scene.bans.targets(), "unblocked")).length, 2500);
+  clearInterval(others);
+  assert.deepEqual([scene.batches, scene.cleared], [[1000, 1000, 500], [2500]]);
+  assert.ok(turns >= 2, "others have their turn in between");
+  const told = scene.events.filter((event) => event.type === "release" || event.type === "releases");
+  assert.equal(told.length, 101);
+  assert.deepEqual(told.at(-1), {
+    type: "releases",
+    time: scene.clock.now(),
+    cause: "unblocked",
+    released: 2400,
+    failed: 0,
+  });
+  assert.deepEqual([scene.state.size, scene.bans.active], [0, 0]);
 });
 
 Deno.test("Bans.restore enforces what the state holds, with the time that is left", async () => {
