@@ -15,7 +15,7 @@ DENO_VERSION=2.9.6
 BUILD="make gcc ca-certificates"
 NETWORK="nmap hping3 ncat netcat-openbsd tcpdump tshark iperf3
 	nftables iptables ipset conntrack iproute2 iputils-ping procps fail2ban tcpd net-tools curl
-	logrotate"
+	logrotate systemd"
 PACKAGING="build-essential debhelper po-debconf gettext lintian fakeroot man-db
 	debootstrap systemd-container piuparts nmap ncat iproute2"
 

@@ -9,6 +9,7 @@ import { commandLine, translatePortsentryArguments } from "./cli/command_line.ts
 import { dispatch } from "./cli/dispatch.ts";
 import { usageError } from "./cli/usage_error.ts";
 import { EXIT, type ExitCode, messageOf, UserError } from "./errors.ts";
+import { escapeText } from "./record/escape.ts";
 import { BUILD, VERSION } from "./version.ts";
 
 /** Carry out one command line. @returns What the process leaves with. */
@@ -37,7 +38,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return EXIT.ok;
     if (error instanceof UserError) {
-      console.error(error.message.split("\n").map((line) => `portsnare: ${line}`).join("\n"));
+      console.error(escapeText(error.message).split("\n").map((line) => `portsnare: ${line}`).join("\n"));
       return error.exitCode;
     }
     console.error(`portsnare: internal error: ${error instanceof Error ? error.stack : messageOf(error)}`);

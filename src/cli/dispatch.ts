@@ -6,6 +6,7 @@ import { loadConfig } from "../config/load.ts";
 import { type Config, configSchema, defaultConfig } from "../config/schema.ts";
 import { loadServices } from "../config/services_file.ts";
 import { ConfigError, type ExitCode, messageOf, UserError } from "../errors.ts";
+import { escapeText } from "../record/escape.ts";
 import { block, reload, unblock } from "./change.ts";
 import { check } from "./check.ts";
 import type { Command, CommandOf } from "./command.ts";
@@ -50,7 +51,9 @@ async function query(
 ): Promise<QueryOptions> {
   const config = await configOrDefaults(command.config);
   const { control_socket, state } = config.files;
-  return { socket: control_socket, state, json: command.json, print, warn };
+  // Reasons and what commands said may hold anything.
+  const printText = (text: string): void => print(escapeText(text));
+  return { socket: control_socket, state, json: command.json, print: command.json ? print : printText, warn };
 }
 
 async function configOrDefaults(given: string | undefined): Promise<Config> {
@@ -96,5 +99,5 @@ function print(line: string): void {
 }
 
 function warn(line: string): void {
-  console.error(`portsnare: ${line}`);
+  console.error(`portsnare: ${escapeText(line)}`);
 }

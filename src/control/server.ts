@@ -3,10 +3,14 @@
  * size, time and number of clients are bounded, and nothing that a client does reaches the detector.
  * @module
  */
+import { dirname } from "node:path";
 import { EXIT, messageOf, UserError } from "../errors.ts";
 import { type Answer, MAX_REQUEST_BYTES, parseRequest, type Request } from "./protocol.ts";
 
 const ACCEPT_RETRY_MS = 100;
+/** How long another daemon that starts at this moment is waited for. */
+const LOCK_WAIT_MS = 5000;
+const LOCK_POLL_MS = 10;
 /** Lines of an answer leave together once they are this long: there may be a hundred thousand. */
 const CHUNK_CHARACTERS = 1 << 16;
 
@@ -48,6 +52,8 @@ export class ControlServer implements AsyncDisposable {
    * @throws {UserError} When another daemon answers on the socket, or it cannot be made.
    */
   static async listen(options: ControlOptions): Promise<ControlServer> {
+    // Between the look at what is there and the listening nobody else may do the same.
+    using _lock = await lockDirectory(options.path);
     await removeStale(options.path);
     // The socket must never be open to others, not even between its creation and a chmod.
     const umask = Deno.umask(0o177);
@@ -180,6 +186,22 @@ async function readRequest(client: Deno.UnixConn): Promise<string | undefined> {
     if (end >= 0) return new TextDecoder().decode(buffer.subarray(0, end));
   }
   return "too long";
+}
+
+/** An advisory lock on the directory of a file, until it is disposed of. */
+async function lockDirectory(path: string): Promise<Disposable> {
+  const directory = dirname(path);
+  try {
+    const file = await Deno.open(directory);
+    for (let waited = 0; waited < LOCK_WAIT_MS; waited += LOCK_POLL_MS) {
+      if (file.tryLockSync(true)) return file;
+      await new Promise((resolve) => setTimeout(resolve, LOCK_POLL_MS));
+    }
+    file.close();
+    throw new Error(`another program holds a lock on ${directory}`);
+  } catch (error) {
+    throw new UserError(`Cannot listen on ${path}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function removeStale(path: string): Promise<void> {

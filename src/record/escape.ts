@@ -15,3 +15,8 @@ export function escapeLine(text: string, maxLength = 2048): string {
     (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
   );
 }
+
+/** Text of any length and number of lines, for a terminal: what it shows is what is there. */
+export function escapeText(text: string): string {
+  return text.split("\n").map((line) => escapeLine(line, Infinity)).join("\n");
+}

@@ -68,17 +68,11 @@ export class Notifier implements Disposable {
     this.#send(["WATCHDOG=1"]);
   }
 
-  /**
-   * Give signs of life as often as systemd wants them, each only if `isHealthy` says so.
-   *
-   * A timer, so that a main thread that hangs gives none.
-   */
-  startWatchdog(isHealthy: () => boolean = () => true): void {
+  /** Give signs of life as often as systemd wants them. By a timer, so that a main thread that hangs gives none. */
+  startWatchdog(): void {
     if (this.#socket === undefined || this.#watchdogMs === undefined || this.#timer !== undefined) return;
     this.alive();
-    this.#timer = setInterval(() => {
-      if (isHealthy()) this.alive();
-    }, this.#watchdogMs);
+    this.#timer = setInterval(() => this.alive(), this.#watchdogMs);
     Deno.unrefTimer(Number(this.#timer));
   }
 

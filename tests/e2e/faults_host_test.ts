@@ -4,6 +4,7 @@ import { configText, Daemon } from "../lab/daemon.ts";
 import { type Host, Lab, run, until } from "../lab/lab.ts";
 import { Machine } from "../lab/machine.ts";
 import { RawSender } from "../lab/raw_sender.ts";
+import { ShiftedClock } from "../lab/shifted_clock.ts";
 import { bannedInKernel, banOf, BLOCKING, forge, holdings, scan } from "../lab/siege.ts";
 
 const TCP = 6;
@@ -45,6 +46,41 @@ Deno.test("suspended: while the daemon stands still the kernel holds scanners up
   assert.deepEqual(await bannedInKernel(target), []);
   daemon.process.kill("SIGCONT");
   await banOf(daemon, scanner.ipv4);
+});
+
+Deno.test("the clock is set two days ahead and three back: bans last as long as they should, and new ones are made", async () => {
+  await using clock = await ShiftedClock.create();
+  await using lab = await Lab.create();
+  const [target, first, second] = [await lab.host(), await lab.host(), await lab.host()];
+  const config = { ...BLOCKING, block: { duration: "1h", factor: 1 } };
+  const day = 86_400;
+  const leftOf = async (daemon: Daemon, address: string): Promise<number> => {
+    const { stdout } = await daemon.cli("list", "--json");
+    const lines = stdout.split("\n").filter((line) => line.includes(`"${address}"`));
+    assert.equal(lines.length, 1, stdout);
+    return JSON.parse(lines[0] ?? "").left;
+  };
+  const directory = await Deno.makeTempDir({ prefix: "portsnare-" });
+  await using daemon = await Daemon.start(target, { config, env: clock.env, directory });
+  scan(first, target.ipv4);
+  await banOf(daemon, first.ipv4);
+  clock.set(2 * day);
+  assert.equal((await daemon.cli("block", "192.0.2.1", "--for", "3s")).code, 0);
+  await daemon.line("it ends", (line) => line["type"] === "release" && line["target"] === "192.0.2.1", 15);
+  const released = daemon.log.find((line) => line["type"] === "release");
+  assert.ok(Number(released?.["time"]) > Date.now() / 1000 + day, "the daemon's clock was not set");
+  assert.deepEqual(await bannedInKernel(target), [first.ipv4]);
+  assert.ok(await leftOf(daemon, first.ipv4) > 3400);
+  clock.set(-day);
+  scan(second, target.ipv4);
+  await banOf(daemon, second.ipv4);
+  await daemon.stop("SIGKILL");
+  await using again = await Daemon.start(target, { config, env: clock.env, directory });
+  for (const { ipv4 } of [first, second]) {
+    const left = await leftOf(again, ipv4);
+    assert.ok(left > 3400 && left <= 3600, `${ipv4}: ${left} seconds are left`);
+  }
+  assert.equal(await again.stop(), 0);
 });
 
 Deno.test("a limit on memory: a flood from thousands of forged sources fits into 192 MiB, and a scan in it is caught", async () => {

@@ -97,7 +97,7 @@ Deno.test("daemons started at the same moment: one of them watches, the others s
   await using lab = await Lab.create();
   const [target, scanner] = [await lab.host(), await lab.host()];
   const directory = await Deno.makeTempDir({ prefix: "portsnare-" });
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 4; round++) {
     const daemons = await Promise.all(
       [0, 1, 2].map(() => Daemon.launch(target, { config: BLOCKING, directory })),
     );
@@ -111,11 +111,12 @@ Deno.test("daemons started at the same moment: one of them watches, the others s
     const [winner] = daemons.filter((daemon) => !left.includes(daemon));
     assert.ok(winner);
     await winner.line("it is armed", (line) => String(line["message"]).includes("active and listening"), 30);
+    assert.equal((await winner.cli("status")).code, 0, "the one that watches answers");
     scan(scanner, target.ipv4);
     if (round === 0) await banOf(winner, scanner.ipv4);
-    assert.deepEqual(await bannedByDaemon(winner), [scanner.ipv4]);
     assert.deepEqual(await bannedInKernel(target), [scanner.ipv4]);
-    assert.equal(await winner.stop(), 0);
+    // It leaves a socket behind, which the next ones all find stale.
+    await winner.stop("SIGKILL");
   }
   await Deno.remove(directory, { recursive: true });
 });

@@ -92,6 +92,32 @@ Deno.test("F1: a kill_route that fails is an error in the log, no block, and no 
   assert.doesNotMatch((await daemon.cli("list")).stdout, /10\.77\.0\.2/);
 });
 
+Deno.test("what a command or a person said cannot write to the terminal of who asks for it", async () => {
+  await using lab = await Lab.create();
+  const [target, scanner] = [await lab.host(), await lab.host()];
+  await using daemon = await Daemon.start(target, {
+    config: {
+      tcp: { response: "block" },
+      detect: { scan_trigger: 0 },
+      actions: { kill_run_cmd: "printf 'x\\033[2J\\302\\233\\342\\200\\256y\\r' >&2; exit 3" },
+    },
+  });
+  await scan(scanner, target);
+  await daemon.line("the block is told", (line) => line["type"] === "block", 20);
+  const reason = "a\u001b]0;title\u0007b\u009b31m";
+  const said = [
+    await daemon.cli("block", "192.0.2.1", "--reason", reason),
+    await daemon.cli("why", scanner.ipv4),
+    await daemon.cli("why", "192.0.2.1"),
+    await daemon.cli("unblock", "192.0.2.1\u001b[2J"),
+  ];
+  assert.deepEqual(said.map(({ code }) => code), [69, 0, 0, 64]);
+  const text = said.map(({ stdout, stderr }) => stdout + stderr).join("");
+  assert.match(text, /exit status 3: x\\u\{1b\}\[2J\\u\{9b\}\\u\{202e\}y/);
+  assert.match(text, /a\\u\{1b\}\]0;title/);
+  assert.doesNotMatch(text.replaceAll("\n", ""), /[\p{Cc}\u202e]/u);
+});
+
 async function scan(from: Host, to: Host): Promise<void> {
   await from.run(["nmap", "-n", "-Pn", "-sS", "--max-retries", "0", "-p", "21", to.ipv4]);
 }

@@ -1,10 +1,11 @@
 /** Scanners that try not to be seen, from one table with both engines. @module */
 import assert from "node:assert/strict";
+import { serve } from "../lab/clients.ts";
 import { Daemon } from "../lab/daemon.ts";
 import { type Host, Lab, until } from "../lab/lab.ts";
 import { packetBytes, type PacketOptions } from "../lab/made_packet.ts";
 import { RawSender } from "../lab/raw_sender.ts";
-import { bannedInKernel, BLOCKING } from "../lab/siege.ts";
+import { bannedInKernel, banOf, BLOCKING, forge, scan, statusOf } from "../lab/siege.ts";
 
 const TCP = 6;
 const UDP = 17;
@@ -176,6 +177,39 @@ Deno.test("distributed scans: many sources with two ports each are told, and non
   }
   await until("all are told", () => sources.every((source) => daemon.about(source, "probe").length > 0));
   assert.deepEqual(await bannedInKernel(target), []);
+});
+
+Deno.test("another address of one IPv6 /64 for each port: each is told, and none of them is banned (a limit)", async () => {
+  await using lab = await Lab.create();
+  const [target, hopper, scanner] = [await lab.host(), await lab.host(), await lab.host()];
+  await using daemon = await Daemon.start(target, { config: BLOCKING });
+  const sources = Array.from({ length: 100 }, (_, index) => `fd77::7:${(index + 1).toString(16)}`);
+  for (const [index, source] of sources.entries()) {
+    forge(hopper, { source, dest: target.ipv6, ports: [500 + index] });
+  }
+  await until("all are told", () => sources.every((source) => daemon.about(source, "probe").length > 0));
+  // Somebody who stays at one address of the same /64 is caught as ever.
+  scan(scanner, target.ipv6);
+  await banOf(daemon, scanner.ipv6);
+  assert.deepEqual(await bannedInKernel(target), [scanner.ipv6]);
+});
+
+Deno.test("a scanner that holds a connection to SSH is told, but banned only when it lets go (a limit)", async () => {
+  await using lab = await Lab.create();
+  const [target, scanner] = [await lab.host(), await lab.host()];
+  await serve(target, 22);
+  await using daemon = await Daemon.start(target, { config: BLOCKING });
+  const connection = scanner.spawn(["nc", target.ipv4, "22"], { stdin: "piped" });
+  const saved = async (): Promise<number> =>
+    (await statusOf(daemon)).protected.find(({ address }) => address === scanner.ipv4)?.saved ?? -1;
+  await until("the session is known", async () => await saved() === 0);
+  scan(scanner, target.ipv4);
+  await until("status says that it would have been banned", async () => await saved() > 0);
+  assert.deepEqual(await bannedInKernel(target), []);
+  connection.kill("SIGKILL");
+  await until("it is protected no more", async () => await saved() < 0);
+  scan(scanner, target.ipv4);
+  await banOf(daemon, scanner.ipv4);
 });
 
 /** An address of the scanner's network that nobody else has. */
