@@ -95,11 +95,11 @@ for (const engine of ["kernel", "raw"] as const) {
         await host.out(["ip", "address", "add", address, "dev", "late0"]);
         await host.out(["ip", "link", "set", "late0", "up"]);
       }
-      await s.client.run(["hping3", "-q", "-c", "1", "-S", "-p", "21", "198.51.100.1"]);
-      await s.daemon.line(
-        "it is blocked",
-        (line) => line["type"] === "block" && line["source"] === "198.51.100.2",
-      );
+      // A link that has just come up takes its time until it carries packets.
+      await until("it is blocked", async () => {
+        await s.client.run(["hping3", "-q", "-c", "1", "-S", "-p", "21", "198.51.100.1"]);
+        return s.daemon.about("198.51.100.2", "block").length > 0;
+      }, 20);
     });
   });
 
