@@ -6,8 +6,8 @@
 # Without arguments: the nftables backend, the kernel engine, and scans in a VLAN. The machine sees a copy of this tree,
 # has no network but the namespaces that tests make, and is switched off at the end. The exit status is that of the tests.
 #
-# From the environment: PACKAGES are Debian packages to install beside those that all tests need, MODULES are kernel
-# modules to load, TIME_LIMIT is in seconds.
+# From the environment: PACKAGES are Debian packages to install beside those that all tests need, TIME_LIMIT is in
+# seconds.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,7 +16,6 @@ if [ $# -eq 0 ]; then
 		tests/e2e/nftables_test.ts tests/e2e/kernel_engine_test.ts tests/e2e/vlan_test.ts
 fi
 PACKAGES=${PACKAGES:-}
-MODULES=${MODULES:-}
 TIME_LIMIT=${TIME_LIMIT:-1800}
 
 die() { echo "kernel_5_10: $*" >&2; exit 1; }
@@ -36,7 +35,8 @@ cleanup() {
 	umount "$work/root" 2>/dev/null || true
 	rm -rf "$work"
 }
-trap cleanup EXIT INT TERM
+trap cleanup EXIT
+trap 'exit 1' INT TERM
 
 mkdir "$work/upper" "$work/work" "$work/root"
 mount -t overlay overlay -o "lowerdir=$base,upperdir=$work/upper,workdir=$work/work" "$work/root"
@@ -71,7 +71,7 @@ exec >/dev/ttyS1 2>&1 </dev/null
 ip link set lo up
 echo "kernel \$(uname -r), \$(nft --version)"
 cd /portsnare
-modprobe -a nf_tables nfnetlink_log veth bridge tun 8021q $MODULES &&
+modprobe -a nf_tables nfnetlink_log veth bridge tun 8021q &&
 	./deno test --frozen --cached-only --no-check -A $arguments
 echo "exit status \$?"
 sync

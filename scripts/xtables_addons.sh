@@ -5,5 +5,4 @@ set -eu
 cd "$(dirname "$0")"
 
 export PACKAGES="linux-headers-cloud-amd64 xtables-addons-dkms xtables-addons-common iptables tcpd"
-export MODULES="xt_CHAOS"
 exec ./kernel_5_10.sh tests/xtables_addons/chaos_test.ts
