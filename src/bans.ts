@@ -388,7 +388,7 @@ function finite(seconds: number): number | undefined {
   return seconds === Infinity ? undefined : seconds;
 }
 
-/** A wall that could not be taken down is tried again; a command that failed has been told, and repeating it may harm. */
+/** A wall that could not be taken down is tried again, unless that is of no use. */
 function isUndone(outcomes: readonly Outcome[]): boolean {
-  return outcomes.every(({ ok, action }) => ok || action === "unblock_cmd" || action === "kill_route");
+  return outcomes.every((outcome) => outcome.ok || outcome.isFinal === true);
 }

@@ -24,7 +24,14 @@ export interface Ban {
  */
 export type Outcome =
   | { readonly ok: true; readonly action: string; readonly detail?: string }
-  | { readonly ok: false; readonly action: string; readonly error: string; readonly detail?: string };
+  | {
+    readonly ok: false;
+    readonly action: string;
+    readonly error: string;
+    readonly detail?: string;
+    /** Trying again is of no use, or may do harm. Default: it may help. */
+    readonly isFinal?: boolean;
+  };
 
 /** Whether what a backend set up is still there. */
 export type BackendHealth =

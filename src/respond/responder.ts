@@ -221,17 +221,21 @@ export class Responder {
   async #takeBackOne(target: Prefix, routed: string | undefined): Promise<Outcome | undefined> {
     const { unblock_cmd, kill_route } = this.#config.actions;
     const values = this.#valuesOf({ target });
-    if (unblock_cmd !== undefined) return await this.#commands.run("unblock_cmd", unblock_cmd, values);
+    if (unblock_cmd !== undefined) return final(await this.#commands.run("unblock_cmd", unblock_cmd, values));
     const isUnchanged = kill_route !== undefined &&
       (routed === undefined || routed === commandText(kill_route, values));
     const done = isUnchanged ? kill_route : routed;
     const undo = done === undefined ? undefined : undoOf(done);
     if (undo !== undefined) {
-      return await this.#commands.run("undo_kill_route", undo, values, { wasDone: routed !== undefined });
+      const outcome = await this.#commands.run("undo_kill_route", undo, values, {
+        wasDone: routed !== undefined,
+      });
+      // iptables may have been busy; but where nothing was done, there is nothing to try for.
+      return routed === undefined ? final(outcome) : outcome;
     }
     if (routed === undefined) return undefined;
     const error = "what it did stays, because its opposite is not known; set actions.unblock_cmd";
-    return { ok: false, action: "kill_route", error, detail: routed };
+    return { ok: false, action: "kill_route", error, detail: routed, isFinal: true };
   }
 
   async #releaseHostsDeny(targets: readonly Prefix[]): Promise<readonly Outcome[]> {
@@ -294,4 +298,9 @@ export class Responder {
       mode: portSentryMode(this.#config, probe?.protocol ?? "tcp"),
     };
   }
+}
+
+/** An outcome that stands: the administrator's own commands have been told, and repeating them may do harm. */
+function final(outcome: Outcome): Outcome {
+  return outcome.ok ? outcome : { ...outcome, isFinal: true };
 }

@@ -173,6 +173,21 @@ Deno.test("Bans.release keeps what could not be taken back, and tries again", as
   assert.deepEqual([...scene.state.active()], []);
 });
 
+Deno.test("Bans.release tries again what an opposite of kill_route could not do, and not what is final", async () => {
+  for (const isFinal of [false, true]) {
+    const scene = new Scene();
+    await scene.bans.make([scanner("192.0.2.1")]);
+    scene.answer = { ok: false, action: "kill_route", error: "exit status 4: xtables lock", isFinal };
+    await scene.bans.release([target("192.0.2.1")], "unblocked");
+    assert.equal([...scene.state.active()].length, isFinal ? 0 : 1);
+    scene.answer = { ok: true, action: "kill_route" };
+    scene.clock.seconds += 60;
+    await scene.bans.expire();
+    assert.deepEqual([...scene.state.active()], []);
+    assert.equal(scene.released.length, isFinal ? 1 : 2);
+  }
+});
+
 Deno.test("Bans.release says what kill_route had done", async () => {
   const scene = new Scene();
   scene.answer = { ok: true, action: "kill_route", detail: "route add" };

@@ -83,6 +83,13 @@ function told(outcomes: readonly Outcome[] | undefined): readonly string[] {
   return (outcomes ?? []).map((outcome) => `${outcome.action} ${outcome.ok ? "ok" : outcome.error}`);
 }
 
+/** Whether the failure among these outcomes is final. */
+function isFinal(outcomes: readonly Outcome[] | undefined): boolean {
+  const failed = (outcomes ?? []).find((outcome) => !outcome.ok);
+  assert.ok(failed !== undefined && !failed.ok);
+  return failed.isFinal === true;
+}
+
 const ALL: Partial<ActionsConfig> = {
   kill_route: "route $TARGET$",
   kill_hosts_deny: "ALL: $TARGET$ : DENY",
@@ -191,6 +198,7 @@ Deno.test("F1 F6: Responder.release does not take a rule for gone because its ta
     (target) => target === made ? command : undefined,
   );
   assert.match(told(outcomes[0])[1] ?? "", /^kill_route exit status 2: .*xtables-addons-common$/);
+  assert.equal(isFinal(outcomes[0]), false, "the package may come back");
   assert.deepEqual(told(outcomes[1]), ["nftables ok", "kill_route ok"]);
 });
 
@@ -247,6 +255,7 @@ Deno.test("F1: Responder.release says that it does not know how to take a comman
     (target) => target === made ? "/usr/local/bin/wall 192.0.2.1" : undefined,
   );
   assert.match(told(outcomes[0])[1] ?? "", /^kill_route what it did stays, .* set actions\.unblock_cmd$/);
+  assert.equal(isFinal(outcomes[0]), true);
   assert.deepEqual(told(outcomes[1]), ["nftables ok"]);
   assert.deepEqual(it.commands, []);
 });
@@ -257,6 +266,25 @@ Deno.test("F6: Responder.release runs unblock_cmd where there is one, and only t
   const outcomes = await it.responder.release([prefix("192.0.2.1")]);
   assert.deepEqual(outcomes.map(told), [["nftables ok", "unblock_cmd ok"]]);
   assert.deepEqual(it.commands.slice(1), ["undo 192.0.2.1"]);
+});
+
+Deno.test("Responder.release tries nothing again that the administrator wrote, nor where nothing was done", async () => {
+  const exec: Exec = () => Promise.resolve({ code: 4, stdout: "", stderr: "xtables lock", timedOut: false });
+  for (
+    const [actions, routed, expected] of [
+      [
+        { kill_route: "iptables -A X -s $TARGET$", unblock_cmd: "undo $TARGET$" },
+        "iptables -A X -s 192.0.2.1",
+        true,
+      ],
+      [{ kill_route: "iptables -A X -s $TARGET$" }, undefined, true],
+      [{ kill_route: "iptables -A X -s $TARGET$" }, "iptables -A X -s 192.0.2.1", false],
+    ] as const
+  ) {
+    using it = scene(actions, exec);
+    const [outcomes] = await it.responder.release([prefix("192.0.2.1")], () => routed);
+    assert.equal(isFinal(outcomes), expected, JSON.stringify(actions));
+  }
 });
 
 Deno.test("Responder.release of many refuses no command for want of room", async () => {
