@@ -160,7 +160,7 @@ export function describeStatus(view: StatusView): string {
     `engine: ${view.engines.join(" and ")}${view.engineNote === null ? "" : ` (${view.engineNote})`}`,
     protocol("tcp", view.tcp),
     protocol("udp", view.udp),
-    `packets: ${view.packets.trapped} trapped, ${view.packets.reported} reported, ${view.packets.lost} lost`,
+    `packets: ${view.packets.trapped} trapped, ${view.packets.reported} reported, ${view.packets.lost} lost since the configuration was read`,
     ...(dismissed.length === 0
       ? []
       : [`no evidence: ${dismissed.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]),

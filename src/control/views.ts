@@ -115,9 +115,9 @@ export interface StatusView {
   readonly tcp: ProtocolView;
   /** How UDP is watched. */
   readonly udp: ProtocolView;
-  /** Packets that reached a trap, were handed to us, and were lost on the way. */
+  /** Packets that reached a trap, were handed to us, and were lost on the way, since the configuration was read. */
   readonly packets: { readonly trapped: number; readonly reported: number; readonly lost: number };
-  /** Why packets were no evidence: reason → count. */
+  /** Why packets were no evidence, since then: reason → count. */
   readonly dismissed: Readonly<Record<string, number>>;
   /** What enforces bans, and whether all of it is in place. */
   readonly firewall: { readonly name: string; readonly health: string };

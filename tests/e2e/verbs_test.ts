@@ -65,6 +65,7 @@ Deno.test("status says what is watched, protected and done, for people and for m
     assert.match(text, /^portsnare [\d.]+, process \d+, since /);
     assert.match(text, /tcp: mode advanced, response block/);
     assert.match(text, /bans: 1 of at most \d+ in force; 1 made, 0 failed/);
+    assert.match(text, /packets: \d+ trapped, \d+ reported, 0 lost since the configuration was\s+read\n/);
     assert.match(text, /state: kept/);
     assert.match(text, new RegExp(`^${target.ipv4} +\\d+ +an address of this host`, "m"));
     const [view = {}] = json(await daemon.cli("status", "--json"));
