@@ -2,7 +2,15 @@
  * Address prefixes (CIDR, RFC 4632 and RFC 4291 section 2.3) and sets of them.
  * @module
  */
-import { type Address, addressOf, type Family, familyOf, formatAddress, parseAddress } from "./address.ts";
+import {
+  type Address,
+  addressOf,
+  type Family,
+  familyOf,
+  formatAddress,
+  hostKey,
+  parseAddress,
+} from "./address.ts";
 
 /** All addresses that share their first `length` bits with `address`; host bits of `address` are 0. */
 export interface Prefix {
@@ -42,6 +50,11 @@ export function prefixContains(prefix: Prefix, address: Address): boolean {
 export function formatPrefix(prefix: Prefix): string {
   const address = formatAddress(prefix.address);
   return isHostPrefix(prefix) ? address : `${address}/${prefix.length}`;
+}
+
+/** A key of maps that is the same exactly when the prefixes are; see {@link hostKey}. */
+export function prefixKey(prefix: Prefix): number | string {
+  return isHostPrefix(prefix) ? hostKey(prefix.address) : formatPrefix(prefix);
 }
 
 /**

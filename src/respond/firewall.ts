@@ -5,7 +5,7 @@
  * @module
  */
 import { messageOf } from "../errors.ts";
-import { formatPrefix, type Prefix } from "../net/prefix.ts";
+import { type Prefix, prefixKey } from "../net/prefix.ts";
 import type { Backend, Ban, Outcome } from "./backend.ts";
 import { Batcher } from "./batcher.ts";
 
@@ -72,10 +72,10 @@ export class Firewall {
     // Everything is put back here.
     this.#wasMended = false;
     try {
-      const there = new Map((await this.#backend.list()).map((ban) => [formatPrefix(ban.target), ban]));
+      const there = new Map((await this.#backend.list()).map((ban) => [prefixKey(ban.target), ban]));
       const missing: Ban[] = [];
       for (const ban of bans) {
-        const key = formatPrefix(ban.target);
+        const key = prefixKey(ban.target);
         const present = there.get(key);
         if (present === undefined) missing.push({ ...ban, isAbsent: true });
         else if (!isAsGood(present, ban)) missing.push(ban);
@@ -92,8 +92,9 @@ export class Firewall {
     const outcomes: Outcome[] = [];
     for (let at = 0; at < changes.length;) {
       const verb = changes[at]?.verb;
-      const end = changes.findIndex((change, index) => index > at && change.verb !== verb);
-      const run = changes.slice(at, Math.min(end < 0 ? changes.length : end, at + MAX_CALL));
+      let end = at + 1;
+      while (end < at + MAX_CALL && changes[end]?.verb === verb) end++;
+      const run = changes.slice(at, end);
       const bans = run.flatMap((change) => change.verb === "block" ? [change.ban] : []);
       const targets = run.flatMap((change) => change.verb === "release" ? [change.target] : []);
       outcomes.push(...(bans.length > 0 ? await this.#insist(bans) : await this.#lift(targets)));

@@ -13,7 +13,7 @@
 import type { Config } from "../config/schema.ts";
 import type { Decision } from "../detect/decision.ts";
 import { messageOf } from "../errors.ts";
-import { formatPrefix, type Prefix } from "../net/prefix.ts";
+import { formatPrefix, type Prefix, prefixKey } from "../net/prefix.ts";
 import type { Protocol } from "../net/protocol.ts";
 import type { Exec } from "../system/exec.ts";
 import type { Backend, Ban, Outcome } from "./backend.ts";
@@ -64,7 +64,7 @@ export class Responder {
   /** Files that an earlier configuration named, by path: our lines there would outlive their bans. */
   readonly #formerHostsDeny = new Map<string, HostsDeny>();
   /** What this process banned and did not release. A ban under way is not yet saved, and yet must not be swept away. */
-  readonly #made = new Set<string>();
+  readonly #made = new Set<number | string>();
 
   /** Carries out nothing yet. */
   constructor(options: ResponderOptions) {
@@ -95,13 +95,13 @@ export class Responder {
    */
   async block(requests: readonly BlockRequest[]): Promise<readonly (readonly Outcome[])[]> {
     const bans = requests.filter((request) => request.response === "block");
-    for (const ban of bans) this.#made.add(formatPrefix(ban.target));
+    for (const ban of bans) this.#made.add(prefixKey(ban.target));
     const enforced = this.#firewall.block(bans);
     const actions = await Promise.all(requests.map((request) => this.#act(request)));
     const results = await enforced;
     const outcomes = new Map(bans.map((ban, index) => [ban, results[index]]));
     for (const [ban, outcome] of outcomes) {
-      if (outcome?.ok !== true) this.#made.delete(formatPrefix(ban.target));
+      if (outcome?.ok !== true) this.#made.delete(prefixKey(ban.target));
     }
     return requests.map((request, index) => {
       const ban = outcomes.get(request);
@@ -118,7 +118,7 @@ export class Responder {
     targets: readonly Prefix[],
     routed: (target: Prefix) => string | undefined = () => undefined,
   ): Promise<readonly (readonly Outcome[])[]> {
-    for (const target of targets) this.#made.delete(formatPrefix(target));
+    for (const target of targets) this.#made.delete(prefixKey(target));
     const lifted = await Promise.all([
       this.#firewall.release(targets),
       this.#releaseHostsDeny(targets),
@@ -144,7 +144,7 @@ export class Responder {
    * @returns What failed, and nothing when all is as it should be.
    */
   async restore(bans: readonly Ban[]): Promise<readonly Outcome[]> {
-    const keep = (target: Prefix): boolean => this.#made.has(formatPrefix(target));
+    const keep = (target: Prefix): boolean => this.#made.has(prefixKey(target));
     const outcomes = await Promise.all([
       this.#firewall.restore(bans, keep),
       this.#restoreHostsDeny(bans, keep),

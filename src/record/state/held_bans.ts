@@ -2,7 +2,7 @@
  * The bans in force, in memory, and how a database is brought to agree with them.
  * @module
  */
-import { formatPrefix, type Prefix } from "../../net/prefix.ts";
+import { formatPrefix, type Prefix, prefixKey } from "../../net/prefix.ts";
 import { type ActiveBan, immediateEnd, type NewBan } from "./ban.ts";
 import type { BanTable, StoredBan } from "./ban_table.ts";
 import { type Moment, secondsLeft } from "./expiry.ts";
@@ -16,7 +16,7 @@ interface HeldBan extends Omit<ActiveBan, "secondsLeft"> {
 
 /** The bans in force. Bounded by whoever adds (`block.max_active`). */
 export class HeldBans {
-  readonly #bans = new Map<string, HeldBan>();
+  readonly #bans = new Map<number | string, HeldBan>();
 
   /** How many. */
   get size(): number {
@@ -30,7 +30,7 @@ export class HeldBans {
 
   /** The ban of exactly this target. */
   get(target: Prefix, bootSeconds: number): ActiveBan | undefined {
-    const held = this.#bans.get(formatPrefix(target));
+    const held = this.#bans.get(prefixKey(target));
     return held === undefined ? undefined : activeBan(held, bootSeconds);
   }
 
@@ -40,12 +40,12 @@ export class HeldBans {
     const { target, since, seconds, offence, reason, ports } = ban;
     const { port, protocol } = ban.evidence.at(-1) ?? { port: undefined, protocol: undefined };
     const held = { target, since, seconds, untilBoot, offence, reason, ports, port, protocol };
-    this.#bans.set(formatPrefix(target), held);
+    this.#bans.set(prefixKey(target), held);
   }
 
   /** Add a ban that was found in the file, unless its target has one already. @returns Whether it was added. */
   addStored(ban: StoredBan, clocks: { readonly anchor: Moment; readonly now: Moment }): boolean {
-    const key = formatPrefix(ban.target);
+    const key = prefixKey(ban.target);
     if (this.#bans.has(key)) return false;
     const { target, since, seconds, expires, offence, reason, ports, port, protocol } = ban;
     const left = expires === undefined
@@ -58,20 +58,20 @@ export class HeldBans {
 
   /** Take a ban out; nothing happens if there is none. */
   remove(target: Prefix): void {
-    this.#bans.delete(formatPrefix(target));
+    this.#bans.delete(prefixKey(target));
   }
 
   /** Make the bans in force of a table those in memory: to be used on a file that is not the one we knew. */
   writeTo(table: BanTable, anchor: Moment, time: number): void {
-    const stored = new Set([...table.inForce()].map((ban) => formatPrefix(ban.target)));
-    for (const target of stored) {
-      if (!this.#bans.has(target)) table.end(target, { time, cause: "expired", outcomes: [] });
+    const stored = new Map(Array.from(table.inForce(), ({ target }) => [prefixKey(target), target]));
+    for (const [key, target] of stored) {
+      if (!this.#bans.has(key)) table.end(formatPrefix(target), { time, cause: "expired", outcomes: [] });
     }
-    for (const [target, held] of this.#bans) {
+    for (const [key, held] of this.#bans) {
       // The probes that led to it were lost with the old file.
       const ban = { ...held, probes: 0, evidence: [], outcomes: [] };
       const expires = expiryOf(held.untilBoot, anchor);
-      if (!stored.has(target)) table.insert(ban, { expires, boot: anchor.bootId });
+      if (!stored.has(key)) table.insert(ban, { expires, boot: anchor.bootId });
     }
   }
 }

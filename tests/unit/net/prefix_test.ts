@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseAddress } from "../../../src/net/address.ts";
-import { formatPrefix, parsePrefix, prefixContains, PrefixSet } from "../../../src/net/prefix.ts";
+import { formatPrefix, parsePrefix, prefixContains, prefixKey, PrefixSet } from "../../../src/net/prefix.ts";
 
 /** What is written → what it means (F4: PortSentry drops or misreads most of these). */
 const UNDERSTOOD: Readonly<Record<string, string>> = {
@@ -81,6 +81,25 @@ Deno.test("PrefixSet.has agrees with asking every prefix", () => {
       assert.ok(address);
       const expected = prefixes.some((prefix) => prefixContains(prefix, address));
       assert.equal(new PrefixSet(prefixes).has(address), expected);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("prefixKey is the same for two prefixes exactly when their texts are", () => {
+  const address = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6(),
+    fc.constantFrom("::", "::1", "0.0.0.0", "0.0.0.1", "1:2:3:4::", "::1:2:3:4", "255.255.255.255"),
+  );
+  const prefix = fc.tuple(address, fc.option(fc.nat(128))).map(([text, length]) =>
+    parsePrefix(length === null ? text : `${text}/${length}`)
+  )
+    .filter((it) => it !== undefined);
+  fc.assert(
+    fc.property(prefix, prefix, (a, b) => {
+      assert.equal(prefixKey(a) === prefixKey(b), formatPrefix(a) === formatPrefix(b));
+      assert.equal(prefixKey(a), prefixKey({ ...a, address: { ...a.address } }));
     }),
     { numRuns: 2000 },
   );

@@ -63,6 +63,25 @@ Deno.test("F6 F7: State gives the bans in force back after a restart, with the t
   });
 });
 
+Deno.test("State gives all bans back where they are read in more than one piece", async () => {
+  await withDatabase((path) => {
+    const clock = new FakeClock();
+    for (const count of [5000, 10_001]) {
+      {
+        using state = new State(path, clock);
+        state.saveBans(
+          Array.from(
+            { length: count },
+            (_, i) => ban(i % 2 === 0 ? `10.0.${i >> 8}.${i & 255}` : `fd77::${i.toString(16)}`, clock),
+          ),
+        );
+      }
+      using state = new State(path, clock);
+      assert.equal(new Set(targets(state)).size, count);
+    }
+  });
+});
+
 Deno.test("State makes its directory and file for root alone", async () => {
   await withDatabase((path) => {
     const inner = path.replace("portsnare.db", "lib/portsnare.db");
