@@ -68,6 +68,28 @@ function cut(parts: readonly (readonly [from: number, to: number])[]): Trick {
   };
 }
 
+/** A SYN over IPv6 in two fragments, of which the first has the whole TCP header, as it must (RFC 8200, section 4.5). */
+function halved6(): Trick {
+  const IPV6_BYTES = 40;
+  const FIRST_BYTES = 24;
+  return {
+    family: 6,
+    packets: (probe) =>
+      [{ fragment: 1, length: FIRST_BYTES }, { fragment: FIRST_BYTES, length: 8 }].map(
+        ({ fragment, length }) => {
+          const part = packetBytes({ family: 6, protocol: TCP, ...probe, fragment, transportBytes: length });
+          const bytes = new Uint8Array(IPV6_BYTES + 8 + length);
+          bytes.set(part);
+          const view = new DataView(bytes.buffer);
+          view.setUint16(4, 8 + length);
+          // The identification joins the parts; every port has its own.
+          view.setUint32(IPV6_BYTES + 4, probe.destPort);
+          return bytes;
+        },
+      ),
+  };
+}
+
 const SEEN: Readonly<Record<string, Trick>> = {
   "a plain SYN": tcp({}),
   "SYN and FIN": tcp({ flags: 0x03 }),
@@ -100,6 +122,7 @@ const SEEN: Readonly<Record<string, Trick>> = {
   "IPv6 with hop-by-hop options": tcp({ family: 6, extension: 0, extensionBytes: 8 }),
   "IPv6 with a long header in front": tcp({ family: 6, extension: 60, extensionBytes: 1024 }),
   "an IPv6 atomic fragment (RFC 6946)": tcp({ family: 6, fragment: 0 }),
+  "two IPv6 fragments": halved6(),
 };
 
 /** What no host puts together: it reaches no service, and may be held against nobody, for it is easily forged. */
