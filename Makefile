@@ -9,7 +9,7 @@ help: ## List the targets
 setup: ## Install what building and testing need: Debian packages and the pinned Deno
 	@scripts/setup.sh
 
-setup-build setup-network setup-packaging:
+setup-build setup-network setup-bench setup-packaging:
 	@scripts/setup.sh $(@:setup-%=%)
 
 run: setup-build ## Run the daemon from the sources, as root: make run ARGS="run --dry-run"
@@ -22,7 +22,7 @@ test: setup build ## All tests, those of the built executable in network namespa
 	$(DENO) task static
 	PORTSNARE_EXECUTABLE=$(CURDIR)/dist/portsnare $(DENO) task test $(ARGS)
 
-bench: setup-network build ## Measure what portsnare costs and how fast it is, beside PortSentry, as root
+bench: setup-network setup-bench build ## Measure what portsnare costs and how fast it is, beside PortSentry, as root
 	$(DENO) run --frozen -A bench/run.ts $(ARGS)
 
 check: setup-build ## Format, lint, types, documentation and the repository's own rules; no root
@@ -46,5 +46,5 @@ soak: setup-network build ## Scans, floods, reloads, flushes and kills at random
 clean: ## Remove what was built; .tools stays
 	rm -rf dist debian/.debhelper debian/portsnare debian/files debian/*.debhelper* debian/*.substvars debian/*-stamp
 
-.PHONY: help setup setup-build setup-network setup-packaging run demo test bench check build deb deb-test fuzz soak clean
+.PHONY: help setup setup-build setup-network setup-bench setup-packaging run demo test bench check build deb deb-test fuzz soak clean
 .DEFAULT_GOAL := help

@@ -19,7 +19,7 @@ import { gistTable, reportText, type Told } from "./report.ts";
 
 const RESULTS = new URL("./RESULTS.md", import.meta.url).pathname;
 const README = new URL("../README.md", import.meta.url).pathname;
-const DEFAULT_ROUNDS = 3;
+const DEFAULT_ROUNDS = 2;
 
 interface Options extends Effort {
   readonly cases: readonly Case[];
@@ -74,8 +74,11 @@ async function main(): Promise<void> {
     "# Measured beside PortSentry",
     `Written by \`make bench${Deno.args.length === 0 ? "" : ` ARGS="${Deno.args.join(" ")}"`}\` in ` +
     `${Math.ceil((performance.now() - begin) / 60_000)} minutes. The contestants take turns, ` +
-    `${effort.rounds} rounds where a case says nothing else; medians. Ratios hold; absolute times wander with the machine.`,
+    `${effort.rounds} rounds or as many as a case says; medians. Ratios hold; absolute times wander with the machine.`,
     where,
+    ...FIELD.filter((contestant) => !versions.has(contestant)).map(({ name }) =>
+      `**${name} took no part: it could not be had on this machine.**`
+    ),
   ], told);
   if (cases.length < CASES.length || effort.quick) console.log(text);
   else await write(text, { told, failed });

@@ -3,10 +3,10 @@
 # (so that everything after this works without a network). Does nothing, quickly, when all of it is there.
 # Works on Debian 11, 12 and 13 with nothing but a shell and apt.
 #
-#	setup.sh [build | network | packaging]...
+#	setup.sh [build | network | bench | packaging]...
 #
-# build: what every target needs. network: what scans, filters and listens in demo, tests and bench. packaging: what
-# makes and tests the Debian package. Without arguments: all three.
+# build: what every target needs. network: what scans, filters and listens in demo, tests and bench. bench: what
+# fetches the peers of the comparison. packaging: what makes and tests the Debian package. Without arguments: all.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ BUILD="make gcc ca-certificates"
 NETWORK="nmap hping3 ncat netcat-openbsd tcpdump tshark iperf3
 	nftables iptables ipset conntrack iproute2 iputils-ping procps fail2ban tcpd net-tools curl
 	logrotate systemd"
+BENCH="debootstrap xz-utils"
 PACKAGING="build-essential debhelper po-debconf gettext lintian fakeroot man-db
 	debootstrap systemd-container piuparts nmap ncat iproute2"
 
@@ -117,12 +118,13 @@ trust_machine() {
 	export DENO_TLS_CA_STORE="${DENO_TLS_CA_STORE:-system,mozilla}"
 }
 
-[ $# -gt 0 ] || set -- build network packaging
+[ $# -gt 0 ] || set -- build network bench packaging
 packages=$BUILD
 for group in "$@"; do
 	case "$group" in
 	build) ;;
 	network) packages="$packages $NETWORK" ;;
+	bench) packages="$packages $BENCH" ;;
 	packaging) packages="$packages $PACKAGING" ;;
 	*) die "no such group: $group" ;;
 	esac

@@ -55,7 +55,7 @@ const RUNS = 20;
 const QUICK_RUNS = 4;
 const FIRST_NUMBER = 1000;
 /** So many scans run at the same time, over all contestants. */
-const AT_ONCE = { busy: 20, waiting: 60 } as const;
+const AT_ONCE = { busy: 24, waiting: 80 } as const;
 const SECONDS = 120;
 
 /** What each run of a scan learnt, by {@link keyOf}. */

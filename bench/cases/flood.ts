@@ -12,8 +12,7 @@ import { send } from "../traffic/job.ts";
 
 const SECONDS = 5;
 const QUICK_SECONDS = 3;
-const MAX_ROUNDS = 2;
-const RATE_SECONDS = 2;
+const RATE_SECONDS = 1;
 /** Below the addresses that the flood claims to come from. */
 const SCANNER_NUMBER = 7;
 const FLOOD_BITS = SCANNERS.bits - 1;
@@ -48,7 +47,7 @@ export const flood: Case = {
       !name.includes("trigger")
     );
     const turns = await takeTurns(entrants, {
-      rounds: Math.min(rounds, MAX_ROUNDS),
+      rounds,
       measure: (scene, running) => round(scene, running, quick ? QUICK_SECONDS : SECONDS),
     });
     const head = [

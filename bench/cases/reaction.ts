@@ -26,7 +26,7 @@ const [OPEN_PORT = 80] = OPEN_PORTS.slice(1);
 const BEAT_MS = 0.1;
 const BEATS = 400;
 const TRAPPED_AFTER = 50;
-const TRIALS = 8;
+const TRIALS = 12;
 const FIRST_NUMBER = 100;
 
 type Trials = Readonly<Record<4 | 6, readonly Reaction[]>>;

@@ -25,7 +25,7 @@ import { until } from "../../tests/lab/lab.ts";
 
 /** Of each kind of traffic, for each contestant, in each of its turns. */
 const SECONDS = 1;
-const TURNS_PER_ROUND = 4;
+const TURNS_PER_ROUND = 6;
 const QUICK_TURNS = 2;
 const IPERF_PORT = 5201;
 /** Plays twice: what the second one differs by is what the machine makes of equal things. */

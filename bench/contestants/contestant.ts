@@ -29,6 +29,8 @@ export interface Running extends AsyncDisposable {
   readonly startMs: number;
   /** Used since the start, by its children too. */
   cpuSeconds(): number;
+  /** How much of that the kernel spent on its behalf. */
+  kernelSeconds(): number;
   /** What it holds in memory. */
   rssKiB(): number;
   /** How many sources it keeps out at this moment. */

@@ -15,6 +15,7 @@ export const none: Contestant = {
 const NOTHING: Running = {
   startMs: 0,
   cpuSeconds: () => 0,
+  kernelSeconds: () => 0,
   rssKiB: () => 0,
   banned: () => Promise.resolve(0),
   counted: () => Promise.resolve(undefined),

@@ -51,6 +51,7 @@ export async function startPortSentry(host: Host, options: PortSentryOptions): P
   return {
     startMs: processes.startMs,
     cpuSeconds: () => processes.group.cpuSeconds(),
+    kernelSeconds: () => processes.group.kernelSeconds(),
     rssKiB: () => processes.group.rssKiB(),
     banned: () => dropRules(host),
     counted: () => Promise.resolve(undefined),

@@ -66,6 +66,7 @@ export async function startPortsnare(
   return {
     startMs: processes.startMs,
     cpuSeconds: () => processes.group.cpuSeconds(),
+    kernelSeconds: () => processes.group.kernelSeconds(),
     rssKiB: () => processes.group.rssKiB(),
     banned: async () => (await status(socket)).bans.active,
     counted: async () => (await status(socket)).packets,

@@ -9,11 +9,21 @@ export const GROUP_NAME_VARIABLE = "PORTSNARE_BENCH_GROUPS";
 
 /** Where the groups of both versions of the kernel's interface are. */
 const HIERARCHIES = [
-  { root: "/sys/fs/cgroup/cpuacct", file: "cpuacct.usage", seconds: (text: string) => Number(text) / 1e9 },
+  {
+    root: "/sys/fs/cgroup/cpuacct",
+    all: { file: "cpuacct.usage", seconds: (text: string) => Number(text) / 1e9 },
+    kernel: { file: "cpuacct.usage_sys", seconds: (text: string) => Number(text) / 1e9 },
+  },
   {
     root: "/sys/fs/cgroup",
-    file: "cpu.stat",
-    seconds: (text: string) => Number(/^usage_usec (\d+)$/m.exec(text)?.[1]) / 1e6,
+    all: {
+      file: "cpu.stat",
+      seconds: (text: string) => Number(/^usage_usec (\d+)$/m.exec(text)?.[1]) / 1e6,
+    },
+    kernel: {
+      file: "cpu.stat",
+      seconds: (text: string) => Number(/^system_usec (\d+)$/m.exec(text)?.[1]) / 1e6,
+    },
   },
 ];
 
@@ -21,13 +31,11 @@ const HIERARCHIES = [
 export class CpuGroup implements Disposable {
   static #count = 0;
   readonly #path: string;
-  readonly #file: string;
-  readonly #seconds: (text: string) => number;
+  readonly #hierarchy: typeof HIERARCHIES[number];
 
   private constructor(path: string, hierarchy: typeof HIERARCHIES[number]) {
     this.#path = path;
-    this.#file = `${path}/${hierarchy.file}`;
-    this.#seconds = hierarchy.seconds;
+    this.#hierarchy = hierarchy;
   }
 
   /** Make a group in whichever hierarchy this machine has. */
@@ -59,12 +67,21 @@ export class CpuGroup implements Disposable {
 
   /** Used so far, in seconds. */
   cpuSeconds(): number {
-    return this.#seconds(Deno.readTextFileSync(this.#file));
+    return this.#read(this.#hierarchy.all);
+  }
+
+  /** How much of it the kernel spent on its behalf. */
+  kernelSeconds(): number {
+    return this.#read(this.#hierarchy.kernel);
   }
 
   /** What its processes hold in memory together, in KiB. Pages that they share count once for each. */
   rssKiB(): number {
     return this.pids().reduce((sum, pid) => sum + residentKiB(pid), 0);
+  }
+
+  #read({ file, seconds }: typeof HIERARCHIES[number]["all"]): number {
+    return seconds(Deno.readTextFileSync(`${this.#path}/${file}`));
   }
 
   /** Remove the group. */

@@ -46,6 +46,9 @@ export type Job =
     }
   );
 
+/** A busy machine stretches a job: a sender that is held up does not catch up. */
+const SECONDS = 400;
+
 /** What was sent. */
 export interface Sent {
   readonly packets: number;
@@ -67,5 +70,5 @@ export async function sendEach(host: Host, jobs: readonly Job[]): Promise<readon
   const script = new URL("./send.ts", import.meta.url).pathname;
   const argv = [DENO, "run", "-A", "--cached-only", script, JSON.stringify(jobs)];
   // Printed by send.ts, which is typed.
-  return JSON.parse(await host.out(argv, { seconds: 180 })) as readonly Sent[];
+  return JSON.parse(await host.out(argv, { seconds: SECONDS })) as readonly Sent[];
 }

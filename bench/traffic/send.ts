@@ -15,6 +15,8 @@ const SOURCE_PORT_FIRST = 10_000;
 const SOURCE_PORTS = 50_000;
 /** Between two jobs: longer than any detector needs to deal with one scanner. */
 const PAUSE_MS = 150;
+/** How far a sweep may be behind its pace: shorter than any queue of the network is long. */
+const SLACK_MS = 1;
 /** Between two looks at the clock in a flood. */
 const FLOOD_BURST = 64;
 
@@ -71,9 +73,12 @@ function beat(sender: Sender, job: Extract<Job, { kind: "beat" }>): void {
 function sweep(sender: Sender, job: Extract<Job, { kind: "sweep" }>): void {
   const first = sender.packet.sourceBits();
   const total = job.sources * job.ports.length;
-  const begin = performance.now();
+  const gapMs = job.seconds * 1000 / total;
+  let next = performance.now();
   for (let i = 0; i < total; i++) {
-    while (performance.now() < begin + i * job.seconds * 1000 / total);
+    while (performance.now() < next);
+    // No burst to catch up here either: the network would lose a part of it, and nobody could see those.
+    next = Math.max(next + gapMs, performance.now() - SLACK_MS);
     const [source, port] = job.by === "port"
       ? [i % job.sources, Math.floor(i / job.sources)]
       : [Math.floor(i / job.ports.length), i % job.ports.length];
