@@ -9,7 +9,8 @@ machine_nspawn=
 
 # machine_create SUITE [PACKAGE]...: an empty overlay over a shared root.
 machine_create() {
-	lower=$(scripts/debian_root.sh "$@")
+	# A root that has to be made first comes from a mirror, which only the network outside can reach.
+	lower=$(nsenter --net=/proc/self/fd/8 scripts/debian_root.sh "$@")
 	machine_layers=$work/machine
 	rm -rf "$machine_layers"
 	mkdir -p "$machine_layers/upper" "$machine_layers/work" "$machine_layers/root"

@@ -2,7 +2,7 @@
 
 scenario_piuparts() {
 	base=$work/base.tar.gz
-	tar -C "$(scripts/debian_root.sh bullseye)" -czf "$base" .
+	tar -C "$(nsenter --net=/proc/self/fd/8 scripts/debian_root.sh bullseye)" -czf "$base" .
 	# piuparts updates the lists of packages, so it needs the network that this script has left.
 	check "piuparts is content" nsenter --net=/proc/self/fd/8 \
 		piuparts --distribution bullseye --basetgz "$base" --no-eatmydata --warn-on-leftovers-after-purge "$deb"
