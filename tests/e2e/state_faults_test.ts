@@ -3,6 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { AppendFile } from "../../src/record/append_file.ts";
 import { State } from "../../src/record/state/state.ts";
 import { systemClock } from "../../src/system/clock.ts";
@@ -214,7 +215,7 @@ Deno.test("AppendFile on a full disk returns the failure, keeps its lines whole 
   });
 });
 
-Deno.test("State loads 100,000 bans within two seconds", async () => {
+Deno.test("State loads 100,000 bans with less than a second of processor time", async () => {
   await withDatabase((path) => {
     {
       using state = new State(path, systemClock);
@@ -225,10 +226,12 @@ Deno.test("State loads 100,000 bans within two seconds", async () => {
         }));
       }
     }
-    const started = performance.now();
+    // Wall time is other people's as well.
+    const before = process.cpuUsage();
     using state = new State(path, systemClock);
-    const seconds = (performance.now() - started) / 1000;
+    const { user, system } = process.cpuUsage(before);
+    const seconds = (user + system) / 1e6;
     assert.equal(state.size, 100_000);
-    assert.ok(seconds < 2, `${seconds} s`);
+    assert.ok(seconds < 1, `${seconds} s`);
   });
 });
