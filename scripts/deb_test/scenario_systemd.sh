@@ -11,6 +11,8 @@ scenario_systemd() {
 	systemd_install
 	systemd_observe
 	systemd_block
+	systemd_journal
+	systemd_watchdog
 	systemd_keep
 	systemd_upgrade
 	systemd_remove
@@ -105,6 +107,36 @@ scan6_until_banned() {
 scan_until_banned() {
 	scan "$1"
 	banned "$1"
+}
+
+systemd_journal() {
+	check "a ban is a notice in the journal" inside '
+		journalctl -u portsnare -p notice..notice -o cat | grep -q "^attackalert: Host 192.0.2.13 has been blocked via nftables"'
+	check "no line in the journal has its priority in its text" inside '! journalctl -u portsnare -o cat | grep "^<[0-7]>"'
+	inside 'cp /etc/portsnare/config.toml /root/good && echo nonsense >>/etc/portsnare/config.toml && systemctl reload portsnare'
+	eventually "a configuration that is refused is an error in the journal" inside '
+		journalctl -u portsnare -p err..err -o cat | grep -q "The configuration was not changed: .*config.toml:"'
+	inside 'mv /root/good /etc/portsnare/config.toml && systemctl reload portsnare'
+	eventually "systemd shows what the daemon does" inside '
+		systemctl show -p StatusText --value portsnare | grep -q "^Engine kernel; [0-9]* bans* in force, "'
+}
+
+# Standing still it says no more that it is alive.
+systemd_watchdog() {
+	inside 'mkdir -p /run/systemd/system/portsnare.service.d
+		printf "[Service]\nWatchdogSec=3\nTimeoutAbortSec=1\n" >/run/systemd/system/portsnare.service.d/watchdog.conf
+		systemctl daemon-reload && systemctl restart portsnare'
+	stuck=$(inside 'systemctl show -p MainPID --value portsnare')
+	sleep 4
+	check "a daemon that is alive is left alone" [ "$stuck" = "$(inside 'systemctl show -p MainPID --value portsnare')" ]
+	inside "kill -STOP $stuck"
+	eventually "systemd starts a daemon again that hangs" restarted
+	check "the ban is kept over it" in_kernel 192.0.2.13
+	inside 'rm -r /run/systemd/system/portsnare.service.d; systemctl daemon-reload && systemctl restart portsnare'
+}
+
+restarted() {
+	active && [ "$stuck" != "$(inside 'systemctl show -p MainPID --value portsnare')" ]
 }
 
 systemd_keep() {
