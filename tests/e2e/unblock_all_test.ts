@@ -63,7 +63,8 @@ Deno.test("unblock --all of 100,000 bans: a few lines in the log, and who scans 
   // Those of the scanners that were banned before the list of bans was made have been lifted with the others.
   const listed = await bannedByDaemon(daemon);
   assert.ok(listed.every((address) => address.startsWith("100.64.0.")), listed.slice(0, 5).join());
-  assert.deepEqual(await bannedInKernel(target), listed);
+  // While the kernel's hash table still shrinks, a listing passes some of its elements over.
+  await until("the kernel agrees", async () => (await bannedInKernel(target)).join() === listed.join());
   const lines = (await daemon.history()).trimEnd().split("\n");
   assert.deepEqual(
     lines.map((line) => /\/(\S+) Port/.exec(line)?.[1]),
