@@ -155,7 +155,7 @@ export class Watch implements AsyncDisposable {
 
   /** Arm the trap. Ports of `known` had a listener before we were started, and are in grace. */
   async start(known: Parameters<Grace["restore"]>[0]): Promise<void> {
-    const { config, table, engine, host } = this.#parts;
+    const { config, table, engine, host, bans } = this.#parts;
     this.#grace.restore(known, this.#parts.clock.bootSeconds());
     this.#services.look();
     this.publish();
@@ -170,7 +170,10 @@ export class Watch implements AsyncDisposable {
       facts: this.#facts(),
       confirm: (decision) => this.#confirm(decision),
       // To lift a ban that is not there takes the same way to the kernel as to make one.
-      act: (source) => void table?.release([hostPrefix(source)]),
+      act: (source) => {
+        const target = hostPrefix(source);
+        if (!bans.holds(target)) void table?.release([target]);
+      },
     });
     const sink = this.#pipeline();
     const { tcp, udp, sctp, icmp } = this.#trap;
