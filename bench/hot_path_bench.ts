@@ -44,7 +44,8 @@ const detector = new Detector({
   config,
   trap,
   facts: {
-    isLocal: (address) => address.w3 === OWN_ADDRESS,
+    isOwn: (address) => address.w3 === OWN_ADDRESS,
+    isForUs: (dest) => dest.w3 === OWN_ADDRESS,
     inGrace: () => false,
     isServed: () => false,
     isIgnored: () => false,

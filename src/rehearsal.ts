@@ -39,7 +39,7 @@ export function rehearse({ config, trap, facts, confirm, act }: RehearsalParts):
   const detector = new Detector({
     config: { ...config, detect },
     trap,
-    facts: { ...facts, isLocal: (address) => sameAddress(address, DEST) },
+    facts: { ...facts, isForUs: (dest) => sameAddress(dest, DEST) },
   });
   const pipeline = new Pipeline({
     detector,

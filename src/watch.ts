@@ -303,9 +303,11 @@ export class Watch implements AsyncDisposable {
   }
 
   #facts(): ConstructorParameters<typeof Detector>[0]["facts"] {
-    const { host, bans, clock } = this.#parts;
+    const { host, bans, clock, engine } = this.#parts;
     return {
-      isLocal: (address) => host.routes.isOwn(address),
+      isOwn: (address) => host.routes.isOwn(address),
+      // Of what fell into the kernel's trap it knows better: an address may be so new that we have not heard of it.
+      isForUs: (dest) => engine === "kernel" || host.routes.isOwn(dest),
       inGrace: (probe) =>
         probe.protocol !== "icmp" &&
         this.#grace.standing({ ...probe, protocol: probe.protocol }, clock.bootSeconds()) === "grace",

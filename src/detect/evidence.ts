@@ -11,10 +11,12 @@ import { type Address, isLoopback, isMulticastOrBroadcast, isUnspecified } from 
 import type { AskedQuestions } from "./asked.ts";
 import type { IrrelevantReason } from "./decision.ts";
 
-/** What only the host knows about a destination. */
+/** What only the host knows about a source and a destination. */
 export interface EvidenceFacts {
   /** Whether this is a unicast address of this host. */
-  isLocal(address: Address): boolean;
+  isOwn(address: Address): boolean;
+  /** Whether a packet to this address is for this host. */
+  isForUs(dest: Address): boolean;
   /** Whether the port lost its listener within `detect.grace`. */
   inGrace(probe: Probe): boolean;
   /** Whether a local socket owns the port, or the packet is translated to somewhere else. Asked last. */
@@ -30,7 +32,7 @@ export function whyIrrelevant(probe: Probe, host: {
   if (isMulticastOrBroadcast(probe.dest)) return "broadcast";
   const claim = whyNobody(probe.source, host.facts);
   if (claim !== undefined) return claim;
-  if (!host.facts.isLocal(probe.dest)) return "not-for-us";
+  if (!host.facts.isForUs(probe.dest)) return "not-for-us";
   if (!isTrapped(probe, host.trap)) return "untrapped";
   if (isReply(probe, host.asked)) return "reply";
   if (host.facts.inGrace(probe)) return "grace";
@@ -40,7 +42,7 @@ export function whyIrrelevant(probe: Probe, host: {
 /** Why there is nobody behind this source address who could be banned, or `undefined`. */
 export function whyNobody(source: Address, facts: EvidenceFacts): IrrelevantReason | undefined {
   if (isUnspecified(source) || isMulticastOrBroadcast(source)) return "bogus-source";
-  return isLoopback(source) || facts.isLocal(source) ? "own-source" : undefined;
+  return isLoopback(source) || facts.isOwn(source) ? "own-source" : undefined;
 }
 
 /** Whether the configuration traps what this probe asked for. */

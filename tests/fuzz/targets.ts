@@ -89,7 +89,8 @@ const detector = new Detector({
   config: { ...CONFIG, detect: { ...CONFIG.detect, icmp: true, max_sources: 1024 } },
   trap: trapOf(CONFIG),
   facts: {
-    isLocal: () => true,
+    isOwn: () => false,
+    isForUs: () => true,
     inGrace: () => false,
     isServed: () => false,
     isIgnored: () => false,

@@ -66,7 +66,8 @@ export class ArmedTrap implements FrameSink, AsyncDisposable {
       config,
       trap: trapOf(config),
       facts: {
-        isLocal: (address) => [host.ipv4, host.ipv6].includes(formatAddress(address)),
+        isOwn: (address) => [host.ipv4, host.ipv6].includes(formatAddress(address)),
+        isForUs: (dest) => [host.ipv4, host.ipv6].includes(formatAddress(dest)),
         inGrace: () => false,
         isServed: () => false,
         isIgnored: () => false,

@@ -7,7 +7,8 @@ import { PortSet } from "../../src/net/ports.ts";
 import { rehearse } from "../../src/rehearsal.ts";
 
 const FACTS = {
-  isLocal: () => assert.fail("no address of this host has anything to do with it"),
+  isOwn: () => false,
+  isForUs: () => assert.fail("no address of this host has anything to do with it"),
   inGrace: () => false,
   isServed: () => false,
   isIgnored: () => false,

@@ -65,7 +65,8 @@ export class Trial {
       config,
       trap: this.#trap,
       facts: {
-        isLocal: (address) => host.isLocal(address),
+        isOwn: (address) => host.isLocal(address),
+        isForUs: (dest) => host.isLocal(dest),
         inGrace: () => false,
         isServed: (probe) => host.isOpen(probe.dest, probe.protocol, probe.port),
         isIgnored: (address) => this.#options.ignored.has(address),

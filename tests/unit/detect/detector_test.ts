@@ -16,9 +16,13 @@ const START = 1_800_000_000;
 /** A host with a web server on 80, a name server on UDP 53, and 25 in grace. Counts what it is asked. */
 class Host implements DetectorFacts {
   readonly asked: string[] = [];
-  isLocal(address: Address): boolean {
-    this.asked.push("isLocal");
+  isOwn(address: Address): boolean {
+    this.asked.push("isOwn");
     return [US, US6, "198.51.100.3"].includes(addressKey(address));
+  }
+  isForUs(dest: Address): boolean {
+    this.asked.push("isForUs");
+    return this.isOwn(dest);
   }
   inGrace(probe: Probe): boolean {
     this.asked.push("inGrace");
