@@ -5,6 +5,7 @@
 import type { Bans } from "../bans.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { ProtocolConfig } from "../config/schema.ts";
+import type { SourceSummary } from "../detect/source_table.ts";
 import type { Engagement } from "../engagement.ts";
 import type { HostFacts } from "../host/host_facts.ts";
 import { type Address, formatAddress } from "../net/address.ts";
@@ -57,7 +58,7 @@ export function statusOf(parts: OverviewParts): StatusView {
     dismissed: Object.fromEntries(watch.detector.counters()),
     firewall: { name: engagement.backend.name, health: engagement.healthText() },
     bans: { active: bans.active, max: config.block.max_active, made, failed, refused },
-    sources: { tracked: [...watch.detector.sources(parts.now)].length, max: config.detect.max_sources },
+    sources: { tracked: watch.detector.tracked(parts.now), max: config.detect.max_sources },
     protected: host.protected.entries().map(({ address, reason }) => ({
       address: formatAddress(address),
       reason: reasonText(reason, 0),
@@ -71,9 +72,7 @@ export function statusOf(parts: OverviewParts): StatusView {
 /** The sources with the most probes, the busiest first. */
 export function topOf(parts: OverviewParts): readonly SourceView[] {
   const { watch, bans, now } = parts;
-  return [...watch.detector.sources(now)]
-    .sort((a, b) => b.ports - a.ports || b.probes - a.probes || b.lastSeen - a.lastSeen)
-    .slice(0, TOP_SOURCES)
+  return busiest(watch.detector.sources(now))
     .map(({ source, ports, probes, lastSeen }) => ({
       address: formatAddress(source),
       ports,
@@ -100,6 +99,21 @@ export function exemptionOf(address: Address, parts: OverviewParts): string | un
   if (parts.watch.ignore.has(address)) return reasonText("ignore-list", 0);
   const reason = parts.host.protected.reasonFor(address);
   return reason === undefined ? undefined : reasonText(reason, 0);
+}
+
+/** The first of {@link topOf}. There may be millions: they are compared as they come by, and only the best are kept. */
+export function busiest(sources: Iterable<SourceSummary>): readonly SourceSummary[] {
+  const best: SourceSummary[] = [];
+  const cut = (): void => {
+    best.sort((a, b) => b.ports - a.ports || b.probes - a.probes || b.lastSeen - a.lastSeen);
+    best.splice(TOP_SOURCES);
+  };
+  for (const source of sources) {
+    best.push(source);
+    if (best.length === 20 * TOP_SOURCES) cut();
+  }
+  cut();
+  return best;
 }
 
 function protocolView(protocol: ProtocolConfig, trapped: PortSet): ProtocolView {

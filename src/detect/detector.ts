@@ -97,6 +97,11 @@ export class Detector {
     return this.#judge.evidence(source, time);
   }
 
+  /** How many sources did something within the window. */
+  tracked(time: number): number {
+    return this.#judge.tracked(time);
+  }
+
   /** Every source that did something within the window. */
   sources(time: number): Iterable<SourceSummary> {
     return this.#judge.sources(time);

@@ -81,6 +81,11 @@ export class Judge {
     return this.#table.evidence(source, time);
   }
 
+  /** How many sources did something within the window. */
+  tracked(time: number): number {
+    return this.#table.count(time);
+  }
+
   /** Every source that did something within the window. */
   sources(time: number): Iterable<SourceSummary> {
     return this.#table.sources(time);

@@ -147,6 +147,16 @@ export class SourceTable {
     return evidence;
   }
 
+  /** How many sources did something within the window. Makes no object: may be asked in the middle of a flood. */
+  count(time: number): number {
+    const now = wholeSeconds(time);
+    let count = 0;
+    for (let entry = 0; entry < this.capacity; entry++) {
+      if (this.#isAlive(this.#head(entry, HEAD.lastSeen), now)) count++;
+    }
+    return count;
+  }
+
   /** Every source that did something within the window, in no order. */
   *sources(time: number): Iterable<SourceSummary> {
     const now = wholeSeconds(time);

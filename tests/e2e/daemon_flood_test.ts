@@ -15,7 +15,8 @@ const QUARANTINE_SECONDS = 5;
 /** An element is swept out up to a second after its time. */
 const MOST_QUARANTINED = RATE * (QUARANTINE_SECONDS + 2);
 const MOST_REPEATS = 65_536;
-const MOST_MEMORY_KB = 160 * 1024;
+/** 100 MB at rest and for the sources; the rest is what V8 lets gather before it looks. A leak passes it in no time. */
+const MOST_MEMORY_KB = 256 * 1024;
 /** So that a test can see the end of it. */
 const WINDOW = "15s";
 const BAN = "25s";
@@ -96,7 +97,7 @@ Deno.test("flood, whole daemon: within bounds, a scanner is caught in it, client
     const { trapped, reported, lost } = (await statusOf(daemon)).packets;
     return reported + lost === trapped;
   }, 30);
-  assert.match((await daemon.cli("status")).stdout, /^packets: \d+ trapped, \d+ reported, \d+ lost$/m);
+  assert.match((await daemon.cli("status")).stdout, /^packets: \d+ trapped, \d+ reported, \d+ lost since /m);
   await until("nothing of it is left", async () => {
     const left = [await sizeOf(target, "quarantined4"), await sizeOf(target, "repeat4")];
     const { sources, bans } = await statusOf(daemon);

@@ -46,6 +46,16 @@ Deno.test("SourceTable keeps sources apart, IPv4 and IPv6 (F11: not one ring for
   assert.equal(ask(sources, 2, { source: six }), "2/2");
 });
 
+Deno.test("SourceTable counts the sources within the window that it lists, and nobody who was forgotten", () => {
+  const sources = table();
+  for (let i = 0; i < 5; i++) ask(sources, 21, { source: ipv4Address(i + 1), time: START + 200 * i });
+  sources.forget(ipv4Address(5));
+  for (const [later, expected] of [[0, 4], [600, 4], [601, 3], [1200, 1], [1201, 0]] as const) {
+    assert.equal(sources.count(START + later), expected, `${later} s later`);
+    assert.equal([...sources.sources(START + later)].length, expected);
+  }
+});
+
 const WINDOW: readonly (readonly [name: string, later: number, expected: string])[] = [
   ["at once", 0, "2/2"],
   ["within the window", 599, "2/2"],
