@@ -10,9 +10,9 @@ import type { PortSet } from "../net/ports.ts";
 import { AddressMap } from "./address_map.ts";
 
 /** A list of sessions that takes longer than this is asked for less often than each second. */
-const CHEAP_MS = 2;
-/** Then at most this part of the time goes into it: 2 ms a second. */
-const COST_FACTOR = 500;
+const CHEAP_MS = 0.5;
+/** Then at most this part of the time goes into it: half a millisecond a second. */
+const COST_FACTOR = 2000;
 const MAX_GAP_MS = 60_000;
 /** What was learnt this long ago is as good as an exact answer: nobody can tell that somebody logs in, and forge, faster. */
 const FRESH_MS = 2;
@@ -114,7 +114,7 @@ export class ProtectedAddresses {
 
   /**
    * Ask who is logged in; to be called each second. Where many connections make that expensive it is asked less often, so
-   * that it never takes more than about 2 ms in a second.
+   * that it never takes more than about half a millisecond in a second.
    */
   refreshSessions(): void {
     const gap = this.#costMs > CHEAP_MS ? Math.min(MAX_GAP_MS, this.#costMs * COST_FACTOR) : 0;
