@@ -87,9 +87,11 @@ export const flood: Case = {
         goal: "the scanner in the middle of it is kept out",
         measured: caughtOf(results),
         reached: results.every(({ caught }) => caught),
-        limit: `${
-          figure(median(results.flatMap(({ lost }) => lost ?? [])))
-        } packets were lost on the way to it.`,
+        limit:
+          `Its probes come within a second, in which the flood names about as many sources as \`detect.max_sources\` ` +
+          `holds: the first may be forgotten before the last. ${
+            figure(median(results.flatMap(({ lost }) => lost ?? [])))
+          } packets were lost on the way to it.`,
       })),
     };
   },
