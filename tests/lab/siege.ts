@@ -4,7 +4,7 @@
  */
 import type { StatusView } from "../../src/control/views.ts";
 import type { Daemon } from "./daemon.ts";
-import type { Host } from "./lab.ts";
+import { type Host, until } from "./lab.ts";
 import { RawSender } from "./raw_sender.ts";
 
 const TCP = 6;
@@ -75,4 +75,22 @@ export async function holdings(
   let descriptors = 0;
   for await (const _ of Deno.readDir(`/proc/${pid}/fd`)) descriptors++;
   return { descriptors, residentKb: Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) };
+}
+
+/** What was used stays resident until the collector has come by, some ten seconds after the process was last busy. */
+const COLLECTION_SECONDS = 60;
+
+/**
+ * Wait until a process holds no more memory than this.
+ *
+ * @throws When it still does after a minute; the message says how much.
+ */
+export async function untilResidentBelow(pid: number, maxKb: number): Promise<void> {
+  let residentKb = 0;
+  await until("the memory is given back", async () => {
+    residentKb = (await holdings(pid)).residentKb;
+    return residentKb < maxKb;
+  }, COLLECTION_SECONDS).catch((error: unknown) => {
+    throw new Error(`${residentKb} KiB are resident, ${maxKb} were to be enough`, { cause: error });
+  });
 }
