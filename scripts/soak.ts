@@ -246,7 +246,8 @@ function takeLine(scene: Scene, line: LogLine): void {
   scene.counts.set(`log: ${type}`, (scene.counts.get(`log: ${type}`) ?? 0) + 1);
   if (type === "block" && line["result"] === "made") scene.blocked.add(String(line["source"]));
   if (type === "block" && line["result"] === "failed") {
-    scene.counts.set("bans that failed", (scene.counts.get("bans that failed") ?? 0) + 1);
+    const why = `ban that failed: ${JSON.stringify(line["outcomes"])}`;
+    scene.counts.set(why, (scene.counts.get(why) ?? 0) + 1);
   }
   if (/[Ii]nternal error/.test(String(line["message"]))) scene.failures.push(String(line["message"]));
 }
