@@ -21,7 +21,6 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
     help: "both",
     version: `portsnare ${VERSION} (${BUILD})`,
     brief: message`portsnare detects port scans of this host and keeps the scanners out.`,
-    footer: message`PortSentry's -tcp, -udp, -stcp, -sudp, -atcp and -audp work as well.`,
     completion: { command: { names: ["completions"] } },
     errorExitCode: EXIT.usage,
     aboveError: "none",

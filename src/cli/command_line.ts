@@ -10,13 +10,16 @@ import type { Parser } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { choice, string, type ValueParser } from "@optique/core/valueparser";
 import { DURATION_FORM, parseDuration } from "../config/duration.ts";
+import { CONFIG_FILE } from "../config/load.ts";
 import { type Address, formatAddress, parseAddress } from "../net/address.ts";
 import { formatPrefix, parsePrefix, type Prefix } from "../net/prefix.ts";
 import { parsePortRange, PortSet } from "../net/ports.ts";
 import { type Command, PORTSENTRY_MODES } from "./command.ts";
 
 const configFile = optional(option("-c", "--config", string({ metavar: "FILE" }), {
-  description: message`Configuration: TOML, or a portsentry.conf. Default: ${"/etc/portsnare/config.toml"}.`,
+  description: message`Configuration: TOML, or a portsentry.conf. Default: $PORTSNARE_CONFIG, else ${
+    words(CONFIG_FILE)
+  }.`,
 }));
 const json = withDefault(flag("--json", { description: message`Print JSON for programs.` }), false);
 
@@ -39,7 +42,10 @@ const run = command(
       false,
     ),
   }),
-  { brief: message`Detect port scans and answer them, in the foreground.` },
+  {
+    brief: message`Detect port scans and answer them, in the foreground.`,
+    footer: message`PortSentry's -tcp, -udp, -stcp, -sudp, -atcp and -audp work in place of "run --mode".`,
+  },
 );
 
 const check = command("check", object({ verb: constant("check"), config: configFile, json }), {
@@ -72,7 +78,12 @@ const list = command("list", object({ verb: constant("list"), config: configFile
 });
 const why = command(
   "why",
-  object({ verb: constant("why"), address: argument(addressValue()), config: configFile, json }),
+  object({
+    verb: constant("why"),
+    address: argument(addressValue(), { description: message`An IPv4 or IPv6 address.` }),
+    config: configFile,
+    json,
+  }),
   { brief: message`Tell the story of an address: what it did, what was done about it, when it ends.` },
 );
 const top = command("top", object({ verb: constant("top"), config: configFile, json }), {
@@ -83,10 +94,10 @@ const block = command(
   "block",
   object({
     verb: constant("block"),
-    target: argument(prefixValue()),
-    seconds: optional(
-      option("--for", durationValue(), { description: message`How long. Default: block.duration.` }),
-    ),
+    target: argument(prefixValue(), { description: message`An address or prefix, IPv4 or IPv6.` }),
+    seconds: optional(option("--for", durationValue(), {
+      description: message`How long, such as 2h, or permanent. Default: block.duration.`,
+    })),
     reason: optional(
       option("--reason", string({ metavar: "TEXT" }), { description: message`Shown by why.` }),
     ),
@@ -102,7 +113,7 @@ const unblock = command(
   object({
     verb: constant("unblock"),
     target: or(
-      argument(prefixValue()),
+      argument(prefixValue(), { description: message`The address or prefix that is banned.` }),
       map(flag("--all", { description: message`Lift every ban.` }), () => "all" as const),
     ),
     config: configFile,
@@ -128,7 +139,9 @@ const replay = command(
     open: optional(option("--open", portsValue(), {
       description: message`Its open TCP ports. Default: those that answer in the capture.`,
     })),
-    config: configFile,
+    config: optional(option("-c", "--config", string({ metavar: "FILE" }), {
+      description: message`Configuration to judge by. Default: every default, but with response = "block".`,
+    })),
     json,
   }),
   { brief: message`Judge a capture file as the daemon would have. Changes nothing, needs no privilege.` },
