@@ -149,6 +149,7 @@ export class Upkeep {
     if (recorder.tick()) state.markRecorded();
     this.#writeBlocked();
     this.#tellSeizures();
+    this.#tellUnanswered();
     if (this.#ticks % SAVE_LISTENERS_TICKS === 0) this.#saveListeners();
     if (this.#ticks % PRUNE_TICKS === 0) state.prune(current().config.files.keep);
     onRound();
@@ -220,6 +221,16 @@ export class Upkeep {
     const { unseized } = engagement.table.counters();
     const text = this.#seizures.notice(config.block, { unseized, nowMs: clock.monotonicMs() });
     if (text !== undefined) notice("warning", text);
+  }
+
+  /** What the kernel does not say makes the detector see less, or protect by old facts. */
+  #tellUnanswered(): void {
+    const { host, clock, current, notice } = this.#parts;
+    const { watch } = current();
+    for (const unanswered of [...host.unanswered(), ...(watch === undefined ? [] : [watch.unanswered])]) {
+      const text = unanswered.takeNotice(clock.monotonicMs());
+      if (text !== undefined) notice("warning", text);
+    }
   }
 
   /** PortSentry's list of blocked hosts, if one is asked for. A mishap is told once. */

@@ -22,6 +22,7 @@ import { IgnoreList } from "./host/ignore_list.ts";
 import { ServedCache } from "./host/served_cache.ts";
 import { ServiceWatch } from "./host/services.ts";
 import { TranslatedPorts } from "./host/translated_ports.ts";
+import type { Unanswered } from "./host/unanswered.ts";
 import { type Address, addressKey } from "./net/address.ts";
 import { PortSet } from "./net/ports.ts";
 import { hostPrefix } from "./net/prefix.ts";
@@ -120,6 +121,11 @@ export class Watch implements AsyncDisposable {
   /** The detector, for what it remembers of a source. */
   get detector(): Detector {
     return this.#detector;
+  }
+
+  /** What the kernel did not say of the listeners of this host. */
+  get unanswered(): Unanswered {
+    return this.#services.unanswered;
   }
 
   /** The engines at work. */

@@ -161,6 +161,9 @@ export function describeStatus(view: StatusView): string {
     protocol("tcp", view.tcp),
     protocol("udp", view.udp),
     `packets: ${view.packets.trapped} trapped, ${view.packets.reported} reported, ${view.packets.lost} lost since the configuration was read`,
+    ...view.unanswered.map(({ failures, last }) =>
+      `kernel: ${failures} times without an answer, last: ${last}`
+    ),
     ...(dismissed.length === 0
       ? []
       : [`no evidence: ${dismissed.map(([reason, count]) => `${count} ${reason}`).join(", ")}`]),

@@ -55,6 +55,8 @@ export function statusOf(parts: OverviewParts): StatusView {
     tcp: protocolView(config.tcp, trap.tcp),
     udp: protocolView(config.udp, trap.udp),
     packets: watch.stats(),
+    unanswered: [...host.unanswered(), watch.unanswered].filter(({ failures }) => failures > 0)
+      .map(({ failures, lastFailure }) => ({ failures, last: lastFailure })),
     dismissed: Object.fromEntries(watch.detector.counters()),
     firewall: { name: engagement.backend.name, health: engagement.healthText() },
     bans: { active: bans.active, max: config.block.max_active, made, failed, refused },

@@ -89,7 +89,7 @@ export interface StoryView {
   readonly address: string;
   /** Whether it is kept out at this moment. */
   readonly blocked: boolean;
-  /** Why it is never banned, if so: `ignore-list`, `gateway`, … */
+  /** Why it is never banned, in words; `null` when it may be. */
   readonly exempt: string | null;
   /** The bans, newest first. */
   readonly offences: readonly OffenceView[];
@@ -117,6 +117,8 @@ export interface StatusView {
   readonly udp: ProtocolView;
   /** Packets that reached a trap, were handed to us, and were lost on the way, since the configuration was read. */
   readonly packets: { readonly trapped: number; readonly reported: number; readonly lost: number };
+  /** Questions that the kernel did not answer, and why not; empty where it answered all. */
+  readonly unanswered: readonly { readonly failures: number; readonly last: string }[];
   /** Why packets were no evidence, since then: reason → count. */
   readonly dismissed: Readonly<Record<string, number>>;
   /** What enforces bans, and whether all of it is in place. */
@@ -139,7 +141,7 @@ export interface StatusView {
   }[];
   /** How many addresses and prefixes are ignored. */
   readonly ignored: number;
-  /** `ok`, or what is lost. */
+  /** `kept`, or what is lost. */
   readonly state: string;
 }
 

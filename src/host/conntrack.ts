@@ -2,12 +2,13 @@
  * What connection tracking knows of a packet: whether this host sends it on to somebody else.
  * @module
  */
-import { messageOf, SyscallError } from "../errors.ts";
+import { SyscallError } from "../errors.ts";
 import { NETLINK } from "../ffi/netlink_socket.ts";
 import { familyOf, sameAddress } from "../net/address.ts";
 import type { IncomingPacket } from "../net/listener.ts";
 import { CTNETLINK, readFlowCount, readReplier, writeFlowQuestion, writeStatsQuestion } from "./ctnetlink.ts";
 import { NetlinkExchange } from "./netlink_exchange.ts";
+import { Unanswered } from "./unanswered.ts";
 
 /** There exactly when the conntrack module is, in every namespace. */
 const PRESENCE = "/proc/sys/net/netfilter/nf_conntrack_max";
@@ -20,22 +21,17 @@ export interface ConntrackOptions {
   readonly monotonicMs: () => number;
 }
 
-/** Counters of a {@link Conntrack}. All grow only. */
-export interface ConntrackStats {
-  /** Questions that the kernel did not answer. */
-  readonly failures: number;
-  /** Why the last of them failed; empty when none did. */
-  readonly lastFailure: string;
-}
-
 /** The connection tracking table of the network namespace in which this was first asked. */
 export class Conntrack implements Disposable {
+  /** What could not be learnt of a packet. */
+  readonly unanswered: Unanswered = new Unanswered(
+    "whether packets are translated to another host",
+    "those it was asked about counted as meant for this one",
+  );
   readonly #monotonicMs: () => number;
   #exchange: NetlinkExchange | undefined;
   #absentUntilMs = -Infinity;
   #closed = false;
-  #failures = 0;
-  #lastFailure = "";
 
   /** Nothing is opened before the first question. */
   constructor(options: ConntrackOptions) {
@@ -83,11 +79,6 @@ export class Conntrack implements Disposable {
     return answer !== undefined && readFlowCount(answer) > 0;
   }
 
-  /** The counters so far. */
-  stats(): ConntrackStats {
-    return { failures: this.#failures, lastFailure: this.#lastFailure };
-  }
-
   /** Close the socket to the kernel. Twice is harmless; every later answer is `false`. */
   [Symbol.dispose](): void {
     this.#closed = true;
@@ -112,8 +103,7 @@ export class Conntrack implements Disposable {
       return question();
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
-      this.#failures++;
-      this.#lastFailure = messageOf(error);
+      this.unanswered.add(error);
       // EINVAL: nf_conntrack_netlink, which takes the questions, is not there; it may come with the next container.
       if (error.code === "EINVAL") this.#forget();
       return undefined;

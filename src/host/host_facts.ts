@@ -13,6 +13,7 @@ import { ProtectedAddresses } from "./protected.ts";
 import { Resolvers } from "./resolvers.ts";
 import { HostRoutes } from "./routes.ts";
 import { SocketTable } from "./sockets.ts";
+import type { Unanswered } from "./unanswered.ts";
 
 /** The kernel's own default (Documentation/networking/ip-sysctl). */
 const DEFAULT_EPHEMERAL: PortRange = { first: 32768, last: 60999 };
@@ -54,6 +55,11 @@ export class HostFacts implements AsyncDisposable {
   /** Follow changes from now on. */
   start(): void {
     this.routes.start();
+  }
+
+  /** What the kernel did not answer to each of these. */
+  unanswered(): readonly Unanswered[] {
+    return [this.sockets, this.conntrack, this.routes, this.protected].map((asker) => asker.unanswered);
   }
 
   /** The addresses of a host name. Rejects when nobody can tell. */

@@ -4,10 +4,11 @@
  */
 import type { Config } from "../config/schema.ts";
 import type { ProtectedReason } from "../detect/decision.ts";
-import { messageOf, SyscallError } from "../errors.ts";
+import { SyscallError } from "../errors.ts";
 import { type Address, isLoopback } from "../net/address.ts";
 import type { PortSet } from "../net/ports.ts";
 import { AddressMap } from "./address_map.ts";
+import { Unanswered } from "./unanswered.ts";
 
 /** A list of sessions that takes longer than this is asked for less often than each second. */
 const CHEAP_MS = 0.5;
@@ -61,6 +62,11 @@ export interface ProtectedChange {
 
 /** The protected addresses at this moment. */
 export class ProtectedAddresses {
+  /** How often the kernel did not say who is logged in. */
+  readonly unanswered: Unanswered = new Unanswered(
+    "who is logged in",
+    "who was at the last answer is protected",
+  );
   readonly #sources: ProtectedSources;
   readonly #listeners = new Set<(change: ProtectedChange) => void>();
   #settings: ProtectSettings;
@@ -73,8 +79,6 @@ export class ProtectedAddresses {
   /** How much time may go into exact questions now, as of {@link #allowedMs}. The last one may have overdrawn it. */
   #allowanceMs = EXACT_BURST_MS;
   #allowedMs = -Infinity;
-  #failures = 0;
-  #lastFailure = "";
 
   /** Everything is known when this returns. */
   constructor(settings: ProtectSettings, sources: ProtectedSources) {
@@ -144,11 +148,6 @@ export class ProtectedAddresses {
     return now - this.#askedMs > FRESH_MS && this.#allowanceMs > 0;
   }
 
-  /** How often the kernel did not say who is logged in, and why it last did not. The last known sessions stand. */
-  stats(): { readonly failures: number; readonly lastFailure: string } {
-    return { failures: this.#failures, lastFailure: this.#lastFailure };
-  }
-
   /** Whether there is an answer. */
   #askSessions(): boolean {
     if (!this.#settings.protect.includes("sessions")) {
@@ -161,8 +160,7 @@ export class ProtectedAddresses {
       return true;
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
-      this.#failures++;
-      this.#lastFailure = messageOf(error);
+      this.unanswered.add(error);
       return false;
     } finally {
       this.#askedMs = this.#sources.monotonicMs();

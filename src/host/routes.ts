@@ -2,7 +2,7 @@
  * The addresses of this host and the gateways it uses, kept current by the kernel's own events (rtnetlink(7)).
  * @module
  */
-import { messageOf, SyscallError } from "../errors.ts";
+import { SyscallError } from "../errors.ts";
 import { NETLINK, NetlinkSocket } from "../ffi/netlink_socket.ts";
 import { Poller } from "../ffi/poller.ts";
 import type { Address } from "../net/address.ts";
@@ -10,6 +10,7 @@ import { type NetlinkMessage, readMessages } from "../net/netlink_message.ts";
 import { NetlinkExchange } from "./netlink_exchange.ts";
 import { readSnapshot, type RouteSnapshot, sameSnapshot } from "./route_snapshot.ts";
 import { leadsOut, RTM, RTNLGRP } from "./rtnetlink.ts";
+import { Unanswered } from "./unanswered.ts";
 
 /** Datagrams of events read between two looks at the tables. */
 const MAX_EVENTS = 1000;
@@ -32,14 +33,15 @@ export interface HostRoutesStats {
   readonly refreshes: number;
   /** How often events were lost because there were too many; the tables were read anew each time. */
   readonly overruns: number;
-  /** How often reading failed. */
-  readonly failures: number;
-  /** Why it last failed; empty when it never did. */
-  readonly lastFailure: string;
 }
 
 /** Addresses and default gateways of the network namespace in which this was made. */
 export class HostRoutes implements AsyncDisposable {
+  /** How often reading the tables failed. */
+  readonly unanswered: Unanswered = new Unanswered(
+    "which addresses and gateways this host has",
+    "those of the last answer stand",
+  );
   readonly #monotonicMs: () => number;
   readonly #events: NetlinkSocket;
   readonly #exchange: NetlinkExchange;
@@ -50,8 +52,6 @@ export class HostRoutes implements AsyncDisposable {
   #stopped = false;
   #refreshes = 0;
   #overruns = 0;
-  #failures = 0;
-  #lastFailure = "";
 
   /**
    * Read the tables once. They are kept current after {@link start}.
@@ -112,12 +112,7 @@ export class HostRoutes implements AsyncDisposable {
 
   /** The counters so far. */
   stats(): HostRoutesStats {
-    return {
-      refreshes: this.#refreshes,
-      overruns: this.#overruns,
-      failures: this.#failures,
-      lastFailure: this.#lastFailure,
-    };
+    return { refreshes: this.#refreshes, overruns: this.#overruns };
   }
 
   /** Stop following and close every descriptor. Twice is harmless; what was last read stays readable. */
@@ -138,8 +133,8 @@ export class HostRoutes implements AsyncDisposable {
         await this.#pause(Math.max(MIN_GAP_MS, COST_FACTOR * (this.#monotonicMs() - begun)));
       }
     } catch (error) {
-      // Only a descriptor closed under us ends up here: nothing can be followed any more, which the counters tell.
-      this.#failed(error);
+      // Only a descriptor closed under us ends up here: nothing can be followed any more.
+      this.unanswered.add(error);
     }
   }
 
@@ -178,7 +173,7 @@ export class HostRoutes implements AsyncDisposable {
       return true;
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
-      this.#failed(error);
+      this.unanswered.add(error);
       return false;
     }
   }
@@ -186,11 +181,6 @@ export class HostRoutes implements AsyncDisposable {
   #read(): RouteSnapshot {
     this.#refreshes++;
     return readSnapshot(this.#exchange);
-  }
-
-  #failed(error: unknown): void {
-    this.#failures++;
-    this.#lastFailure = messageOf(error);
   }
 }
 

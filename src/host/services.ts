@@ -3,8 +3,9 @@
  * @module
  */
 import type { Grace, GraceChange } from "../detect/grace.ts";
-import { messageOf, SyscallError } from "../errors.ts";
+import { SyscallError } from "../errors.ts";
 import type { Listener } from "../net/listener.ts";
+import { Unanswered } from "./unanswered.ts";
 
 /** The kernel has no event for "somebody listens now"; a look costs some 70 µs. */
 const PERIOD_MS = 1000;
@@ -23,20 +24,15 @@ export interface ServiceWatchOptions {
   readonly every?: (ms: number, tick: () => void) => Disposable;
 }
 
-/** Counters of a {@link ServiceWatch}. All grow only. */
-export interface ServiceWatchStats {
-  /** Looks that the kernel did not answer; what was known stands. */
-  readonly failures: number;
-  /** Why the last of them failed; empty when none did. */
-  readonly lastFailure: string;
-}
-
 /** Looks at the listeners each second. */
 export class ServiceWatch implements Disposable {
+  /** Looks that the kernel did not answer. */
+  readonly unanswered: Unanswered = new Unanswered(
+    "which ports have a listener",
+    "the grace of ports goes by the last answer",
+  );
   readonly #options: ServiceWatchOptions;
   #timer: Disposable | undefined;
-  #failures = 0;
-  #lastFailure = "";
 
   /** Nothing happens before {@link start} or {@link look}. */
   constructor(options: ServiceWatchOptions) {
@@ -57,17 +53,11 @@ export class ServiceWatch implements Disposable {
       listeners = sockets.listeners();
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
-      this.#failures++;
-      this.#lastFailure = messageOf(error);
+      this.unanswered.add(error);
       return;
     }
     const change = grace.update(listeners, now());
     if (change.put.length + change.drop.length > 0) onChange(change);
-  }
-
-  /** The counters so far. */
-  stats(): ServiceWatchStats {
-    return { failures: this.#failures, lastFailure: this.#lastFailure };
   }
 
   /** Look no more. Twice is harmless. */

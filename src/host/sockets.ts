@@ -3,7 +3,7 @@
  * packet, which ports wait for packets, who is logged in.
  * @module
  */
-import { messageOf, SyscallError } from "../errors.ts";
+import { SyscallError } from "../errors.ts";
 import { NETLINK } from "../ffi/netlink_socket.ts";
 import { type Address, addressKey, familyOf, isLoopback } from "../net/address.ts";
 import {
@@ -30,6 +30,7 @@ import {
 } from "./inet_diag.ts";
 import { type DumpEnd, NetlinkExchange } from "./netlink_exchange.ts";
 import { parseSctpEndpoints, sctpListener } from "./sctp_endpoints.ts";
+import { Unanswered } from "./unanswered.ts";
 
 /** Listeners beyond this are not told apart any more; {@link SocketTable.owns} still finds each of them. */
 const MAX_LISTENERS = 16384;
@@ -42,21 +43,16 @@ const LOOPBACK_INTERFACE = 1;
 /** How often an interrupted dump is begun again. */
 const ATTEMPTS = 3;
 
-/** Counters of a {@link SocketTable}. All grow only. */
-export interface SocketTableStats {
-  /** Questions that the kernel did not answer, even at the second attempt. */
-  readonly failures: number;
-  /** Why the last of them failed; empty when none did. */
-  readonly lastFailure: string;
-}
-
 /** The socket tables of the network namespace in which this was made. */
 export class SocketTable implements Disposable {
+  /** What {@link SocketTable.owns} could not learn, even at the second attempt. */
+  readonly unanswered: Unanswered = new Unanswered(
+    "which ports services own",
+    "probes of those it was asked about were passed over",
+  );
   readonly #exchange = new NetlinkExchange(NETLINK.sockDiag);
   /** Interfaces that sockets were bound to at the last dump: a lookup for "any interface" does not find those sockets. */
   #interfaces: readonly number[] = [];
-  #failures = 0;
-  #lastFailure = "";
 
   /**
    * Whether a socket of this host would receive this packet at this moment: a connection it belongs to, or a listener
@@ -70,7 +66,7 @@ export class SocketTable implements Disposable {
       if (packet.protocol === "sctp") return this.#ownsSctp(packet);
       return [0, ...this.#interfaces].some((index) => this.#find(packet, index));
     } catch (error) {
-      this.#failed(error);
+      this.unanswered.add(error);
       return true;
     }
   }
@@ -110,11 +106,6 @@ export class SocketTable implements Disposable {
       return peers.size < MAX_PEERS;
     });
     return [...peers.values()];
-  }
-
-  /** The counters so far. */
-  stats(): SocketTableStats {
-    return { failures: this.#failures, lastFailure: this.#lastFailure };
   }
 
   /** Close the socket to the kernel. Twice is harmless. */
@@ -205,11 +196,6 @@ export class SocketTable implements Disposable {
       }
       return exchange();
     }
-  }
-
-  #failed(error: unknown): void {
-    this.#failures++;
-    this.#lastFailure = messageOf(error);
   }
 }
 

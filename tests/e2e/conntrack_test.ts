@@ -90,7 +90,7 @@ Deno.test("C22: Conntrack tells what the host translates from what ends at the h
 
   await t.step("inUse is true once something is tracked", () => assert.equal(conntrack.inUse(), true));
   await t.step("dispose ends it, twice is harmless", () => {
-    assert.equal(conntrack.stats().failures, 0, conntrack.stats().lastFailure);
+    assert.equal(conntrack.unanswered.failures, 0, conntrack.unanswered.lastFailure);
     conntrack[Symbol.dispose]();
     conntrack[Symbol.dispose]();
     assert.equal(conntrack.available, false);

@@ -131,7 +131,7 @@ Deno.test("HostRoutes against a host whose addresses and routes change", async (
         () => gateways().includes("10.77.0.61") && !gateways().includes("10.77.0.60"),
       );
     });
-    assert.equal(routes.stats().failures, 0, routes.stats().lastFailure);
+    assert.equal(routes.unanswered.failures, 0, routes.unanswered.lastFailure);
   }
   assert.equal(openDescriptors(), before, "descriptors left open");
 });

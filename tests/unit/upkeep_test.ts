@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { defaultConfig } from "../../src/config/schema.ts";
+import { Unanswered } from "../../src/host/unanswered.ts";
 import { Upkeep, type UpkeepParts } from "../../src/upkeep.ts";
 
 /** The daemon around it: everything that is asked and told, nothing that does anything. */
 class Surroundings {
   readonly pruned: number[] = [];
-  readonly rerouted: number[] = [];
+  readonly notices: string[] = [];
+  readonly unanswered: Unanswered = new Unanswered(
+    "who is logged in",
+    "who was at the last answer is protected",
+  );
   marked = 0;
   rounds = 0;
   /** What the recorder says of lines that waited. */
@@ -56,7 +61,7 @@ class Surroundings {
       },
       recorder: { tick: () => this.isWrittenNow },
       responder: { takeMended: () => false },
-      host: { protected: { refreshSessions: () => {} } },
+      host: { protected: { refreshSessions: () => {} }, unanswered: () => [this.unanswered] },
       clock: { now: () => 0, monotonicMs: () => 0, bootSeconds: () => 0, bootId: "" },
       dryRun: false,
       current: () => ({
@@ -65,7 +70,7 @@ class Surroundings {
         engagement: { check: () => Promise.resolve({ ok: true }), table: undefined },
       }),
       onRound: () => this.rounds++,
-      notice: () => {},
+      notice: (_level: string, message: string) => this.notices.push(message),
     };
     // What a round does not touch is not there.
     return parts as unknown as UpkeepParts;
@@ -91,4 +96,18 @@ Deno.test("Upkeep marks bans as told once the history that waited is written", a
   around.isWrittenNow = true;
   await around.pass(1);
   assert.equal(around.marked, 1);
+});
+
+Deno.test("Upkeep tells of what the kernel did not answer, and not each second", async () => {
+  const around = new Surroundings();
+  around.start();
+  await around.pass(1);
+  assert.deepEqual(around.notices, []);
+  for (let second = 0; second < 3; second++) {
+    around.unanswered.add(new Error("list tcp sockets: ENOBUFS"));
+    await around.pass(1);
+  }
+  assert.deepEqual(around.notices, [
+    "The kernel did not say who is logged in (once, last: list tcp sockets: ENOBUFS); who was at the last answer is protected",
+  ]);
 });
