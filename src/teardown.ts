@@ -6,6 +6,7 @@
  */
 import type { Config } from "./config/schema.ts";
 import { EXIT, messageOf, UserError } from "./errors.ts";
+import { DEFAULT_EPHEMERAL_PORTS } from "./net/ports.ts";
 import type { Backend } from "./respond/backend.ts";
 import { HostsDeny } from "./respond/hosts_deny.ts";
 import { IptablesBackend } from "./respond/iptables.ts";
@@ -26,7 +27,7 @@ export async function teardown(config: Config, print: (line: string) => void): P
   const plan = rulesetPlan(config, {
     engine: "raw",
     conntrack: false,
-    ephemeral: { first: 32768, last: 60999 },
+    ephemeral: DEFAULT_EPHEMERAL_PORTS,
   });
   const backends: readonly Backend[] = [
     new NftablesBackend({ plan, exec, monotonicMs: systemClock.monotonicMs }),

@@ -39,7 +39,6 @@ export class LogGroup implements Disposable {
   /** The number that the next packet must have when none is lost; a new group counts from 0. */
   #next = 0;
   #lost = 0;
-  #overruns = 0;
 
   /**
    * Bind the group.
@@ -68,11 +67,6 @@ export class LogGroup implements Disposable {
     return this.#lost;
   }
 
-  /** How often the kernel said that it had to drop something for us. */
-  get overruns(): number {
-    return this.#overruns;
-  }
-
   /** Gather packets in this way from now on. The kernel's answer is not waited for. */
   gather(gathering: Gathering): void {
     this.#writer.reset();
@@ -91,10 +85,8 @@ export class LogGroup implements Disposable {
     while (taken < max) {
       const received = this.#socket.receive();
       if (received.kind === "empty") break;
-      if (received.kind === "overrun") {
-        this.#overruns++;
-        continue;
-      }
+      // What was dropped shows in the number of the next packet.
+      if (received.kind === "overrun") continue;
       readLoggedPackets(received.bytes, { copyBytes: COPY_BYTES, now }, (frame, sequence) => {
         taken++;
         this.#count(sequence);

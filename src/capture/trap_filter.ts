@@ -16,7 +16,7 @@ import {
   PACKET_TYPE,
 } from "../net/bpf.ts";
 import type { PortRange } from "../net/ports.ts";
-import { IPPROTO } from "../net/protocol.ts";
+import { ICMP_REQUESTS, IPPROTO } from "../net/protocol.ts";
 import { placePortTree } from "./port_tree.ts";
 import { closeGaps, sameRanges, type TrapRanges } from "./trap_ranges.ts";
 import { TCP_FLAG } from "../net/tcp_flag.ts";
@@ -34,10 +34,6 @@ const IPV4_OFFSET_MASK = 0x1fff;
 const IPV4_MORE_FRAGMENTS = 0x2000;
 const IPV6_HEADER_BYTES = 40;
 const SCTP_INIT = 1;
-/** Echo, timestamp, information and address mask requests (RFC 792, RFC 950). */
-const ICMP_REQUESTS = [8, 13, 15, 17];
-/** Echo request (RFC 4443). */
-const ICMPV6_REQUESTS = [128];
 /** Headers that Linux walks over to find the port. Behind AH or ESP nothing can be reached without a shared key. */
 const EXTENSION_HEADERS = [
   IPPROTO.hopOptions,
@@ -209,7 +205,7 @@ function placeTransport(asm: BpfAssembler, parts: Parts, icmp: boolean): void {
   asm.test(BPF.jeq, IPPROTO.icmp, { then: parts.icmp });
   asm.test(BPF.jeq, IPPROTO.icmpv6, { then: parts.icmpv6, else: parts.drop });
   for (
-    const [label, types] of [[parts.icmp, ICMP_REQUESTS], [parts.icmpv6, ICMPV6_REQUESTS]] as const
+    const [label, types] of [[parts.icmp, ICMP_REQUESTS[4]], [parts.icmpv6, ICMP_REQUESTS[6]]] as const
   ) {
     asm.place(label);
     asm.op(BPF.ldbx, 0);

@@ -150,7 +150,7 @@ function describeEvidence(evidence: StoryView["pending"]): readonly string[] {
 }
 
 /** What the daemon is doing, for people. */
-export function describeStatus(view: StatusView): string {
+function describeStatus(view: StatusView): string {
   const protocol = (name: string, p: StatusView["tcp"]): string =>
     `${name}: mode ${p.mode}, response ${p.response}${p.ports === "" ? "" : `, ports ${p.ports}`}`;
   const dismissed = Object.entries(view.dismissed).filter(([, count]) => count > 0);

@@ -70,7 +70,7 @@ function signalled(...signals: readonly Deno.Signal[]): Promise<void> {
 }
 
 /** The configuration with the modes of the command line; a protocol that none of them names is off, as in PortSentry. */
-export function withModes(loaded: LoadedConfig, modes: readonly PortsentryMode[]): LoadedConfig {
+function withModes(loaded: LoadedConfig, modes: readonly PortsentryMode[]): LoadedConfig {
   if (modes.length === 0) return loaded;
   const mode = (protocol: "tcp" | "udp"): Mode => {
     const given = modes.findLast((name) => name.endsWith(protocol));

@@ -2,14 +2,13 @@
  * Finds what a correct configuration says that its author probably did not mean.
  * @module
  */
+import { DEFAULT_EPHEMERAL_PORTS } from "../net/ports.ts";
 import type { Config, ProtocolConfig } from "./schema.ts";
 import type { Problem } from "./section.ts";
 
-/** First and last port that Linux gives to outgoing connections unless told otherwise (ip_local_port_range). */
-export const EPHEMERAL_PORTS = { first: 32768, last: 60999 } as const;
-
-const EPHEMERAL_REASON = "which this host also uses for its own outgoing traffic " +
-  `(${EPHEMERAL_PORTS.first} to ${EPHEMERAL_PORTS.last})`;
+const EPHEMERAL = DEFAULT_EPHEMERAL_PORTS;
+const EPHEMERAL_REASON =
+  `which this host also uses for its own outgoing traffic (${EPHEMERAL.first} to ${EPHEMERAL.last})`;
 
 /** Everything doubtful about a configuration by itself; what depends on this host is not looked at. */
 export function doubtsAbout(config: Config): readonly Problem[] {
@@ -35,11 +34,11 @@ function* protocolDoubts(name: "tcp" | "udp", protocol: ProtocolConfig): Iterabl
     const shown = ephemeral.slice(0, 8).join(", ") + (ephemeral.length > 8 ? ", …" : "");
     yield { path: [name, "ports"], message: `${name}.ports traps ${shown}, ${EPHEMERAL_REASON}` };
   }
-  if (protocol.mode === "advanced" && protocol.advanced_below > EPHEMERAL_PORTS.first) {
-    const last = Math.min(protocol.advanced_below - 1, EPHEMERAL_PORTS.last);
+  if (protocol.mode === "advanced" && protocol.advanced_below > EPHEMERAL.first) {
+    const last = Math.min(protocol.advanced_below - 1, EPHEMERAL.last);
     yield {
       path: [name, "advanced_below"],
-      message: `${name}.advanced_below traps ${EPHEMERAL_PORTS.first} to ${last}, ${EPHEMERAL_REASON}`,
+      message: `${name}.advanced_below traps ${EPHEMERAL.first} to ${last}, ${EPHEMERAL_REASON}`,
     };
   }
 }
@@ -95,7 +94,7 @@ function canBlock({ actions }: Config): boolean {
 
 function ephemeralPorts({ ports }: ProtocolConfig): readonly number[] {
   const found: number[] = [];
-  for (let port: number = EPHEMERAL_PORTS.first; port <= EPHEMERAL_PORTS.last; port++) {
+  for (let port = EPHEMERAL.first; port <= EPHEMERAL.last; port++) {
     if (ports.has(port)) found.push(port);
   }
   return found;

@@ -5,7 +5,7 @@
 import type { ServicePort } from "./value.ts";
 
 /** Where Debian's package netbase puts the file. */
-export const SERVICES_FILE = "/etc/services";
+const SERVICES_FILE = "/etc/services";
 
 /** A file of services(5) that is longer than this is cut: the one of Debian has 13 kB. */
 const MAX_BYTES = 4 * 1024 * 1024;

@@ -5,14 +5,8 @@
  * @module
  */
 import { familyOf } from "../net/address.ts";
-import {
-  type IcmpPacket,
-  type Packet,
-  SCTP_CHUNK,
-  TCP_FLAG,
-  type TcpPacket,
-  type UnknownReason,
-} from "./packet.ts";
+import { ICMP_REQUESTS } from "../net/protocol.ts";
+import { type Packet, SCTP_CHUNK, TCP_FLAG, type TcpPacket, type UnknownReason } from "./packet.ts";
 import type { Probe, ScanType } from "./probe.ts";
 
 /** Why a packet that was understood asks nothing of this host. */
@@ -44,11 +38,6 @@ const { fin: FIN, syn: SYN, rst: RST, psh: PSH, ack: ACK, urg: URG } = TCP_FLAG;
 /** ECN (RFC 3168) sets the two bits above in honest packets; PortSentry ignores them too. */
 const CLASSIC_FLAGS = FIN | SYN | RST | PSH | ACK | URG;
 
-/** Echo (RFC 792), timestamp, information, and address mask (RFC 950) requests. */
-const ICMP_REQUESTS: ReadonlySet<number> = new Set([8, 13, 15, 17]);
-/** Echo request (RFC 4443). */
-const ICMPV6_ECHO_REQUEST = 128;
-
 /** What `packet`, seen at `time` (seconds since the epoch), asks. */
 export function classify(packet: Packet, time: number): Classified {
   switch (packet.kind) {
@@ -62,7 +51,7 @@ export function classify(packet: Packet, time: number): Classified {
       if (packet.chunkType !== SCTP_CHUNK.init) return SCTP_NOT_INIT;
       return probe(packet, { time, port: packet.destPort, sourcePort: packet.sourcePort, scan: "sctp" });
     case "icmp":
-      if (!isIcmpRequest(packet)) return ICMP_NOT_REQUEST;
+      if (!ICMP_REQUESTS[familyOf(packet.source)].includes(packet.type)) return ICMP_NOT_REQUEST;
       return probe(packet, { time, port: packet.type, sourcePort: 0, scan: "icmp" });
   }
 }
@@ -98,10 +87,6 @@ function scanOfFlags(flags: number): ScanType | "syn-ack" | "reset" {
   if (classic === SYN) return "syn";
   if (classic === FIN) return "fin";
   return (classic & (FIN | PSH | URG)) === (FIN | PSH | URG) ? "xmas" : "unknown";
-}
-
-function isIcmpRequest(packet: IcmpPacket): boolean {
-  return familyOf(packet.source) === 4 ? ICMP_REQUESTS.has(packet.type) : packet.type === ICMPV6_ECHO_REQUEST;
 }
 
 interface Question {

@@ -120,7 +120,6 @@ export const libc = Deno.dlopen(
     mallopt: { parameters: ["i32", /* int param */ "i32" /* int value */], result: "i32" },
     malloc_trim: { parameters: ["usize" /* size_t pad */], result: "i32" },
     munmap: { parameters: ["pointer", /* void *addr */ "usize" /* size_t length */], result: "i32" },
-    if_nametoindex: { parameters: ["buffer" /* const char *ifname */], result: "u32" },
     clock_gettime: {
       parameters: ["i32", /* clockid_t clk_id */ "buffer" /* struct timespec *tp */],
       result: "i32",
@@ -144,7 +143,6 @@ export const libc = Deno.dlopen(
       ],
       result: "i32",
     },
-    geteuid: { parameters: [], result: "u32" },
     // Variadic in C; integers are passed the same way on x86-64 and arm64.
     open: {
       parameters: ["buffer", /* const char *pathname */ "i32", /* int flags */ "u32" /* mode_t mode */],

@@ -8,7 +8,6 @@ import { checked } from "./errno.ts";
 import { libc } from "./libc.ts";
 
 const POLLIN = 1;
-const POLLERR = 8;
 const POLLNVAL = 32;
 const EFD_CLOEXEC = 0x80000;
 const EFD_NONBLOCK = 0x800;
@@ -69,11 +68,6 @@ export class Poller implements Disposable {
       if (this.#revents(index) !== 0) ready.push(index);
     }
     return ready;
-  }
-
-  /** Whether the last wait ended with an error condition on a descriptor (POLLERR). */
-  get failed(): boolean {
-    return this.#any(POLLERR);
   }
 
   /** End the current wait and every later one. Resolves when no call is under way any more. */

@@ -2,6 +2,7 @@
  * The messages of ctnetlink (linux/netfilter/nfnetlink_conntrack.h) as bytes: asking for a flow, reading what it became.
  * @module
  */
+import { AF } from "../ffi/socket_address.ts";
 import { type Address, addressFromBytes, addressToBytes } from "../net/address.ts";
 import type { IncomingPacket } from "../net/listener.ts";
 import { findAttribute, type NetlinkWriter, readUint16, readUint32 } from "../net/netlink_message.ts";
@@ -17,8 +18,6 @@ const CTA_PROTO = { number: 1, sourcePort: 2, destPort: 3 } as const;
 const CTA_STATS_GLOBAL_ENTRIES = 1;
 /** struct nfgenmsg: u8 family, u8 version, u16 resource. */
 const NFGENMSG_BYTES = 4;
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 /** One end of a flow. */
 export interface Endpoint {
@@ -33,7 +32,7 @@ export function writeFlowQuestion(writer: NetlinkWriter, packet: IncomingPacket)
   const source = addressToBytes(packet.source);
   const dest = addressToBytes(packet.dest);
   const v4 = dest.length === 4;
-  writer.raw(Uint8Array.of(v4 ? AF_INET : AF_INET6, 0, 0, 0));
+  writer.raw(Uint8Array.of(v4 ? AF.inet : AF.inet6, 0, 0, 0));
   writer.nested(CTA.tupleOriginal, () => {
     writer.nested(CTA_TUPLE.ip, () => {
       writer.attribute(v4 ? CTA_IP.v4Source : CTA_IP.v6Source, source);

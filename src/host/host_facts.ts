@@ -4,7 +4,7 @@
  */
 import type { Config } from "../config/schema.ts";
 import type { Address } from "../net/address.ts";
-import { parsePortRange, type PortRange } from "../net/ports.ts";
+import { DEFAULT_EPHEMERAL_PORTS, parsePortRange, type PortRange } from "../net/ports.ts";
 import type { Clock } from "../system/clock.ts";
 import { readSmallFile } from "../system/proc.ts";
 import { Conntrack } from "./conntrack.ts";
@@ -14,9 +14,6 @@ import { Resolvers } from "./resolvers.ts";
 import { HostRoutes } from "./routes.ts";
 import { SocketTable } from "./sockets.ts";
 import type { Unanswered } from "./unanswered.ts";
-
-/** The kernel's own default (Documentation/networking/ip-sysctl). */
-const DEFAULT_EPHEMERAL: PortRange = { first: 32768, last: 60999 };
 
 /** The facts of this host. They outlive a configuration. */
 export class HostFacts implements AsyncDisposable {
@@ -72,7 +69,7 @@ export class HostFacts implements AsyncDisposable {
   /** The ports that this host connects from (net.ipv4.ip_local_port_range). */
   ephemeralPorts(): PortRange {
     const text = readSmallFile("/proc/sys/net/ipv4/ip_local_port_range");
-    return parsePortRange(text?.trim().replace(/\s+/, "-") ?? "") ?? DEFAULT_EPHEMERAL;
+    return parsePortRange(text?.trim().replace(/\s+/, "-") ?? "") ?? DEFAULT_EPHEMERAL_PORTS;
   }
 
   /** Whether the kernel speaks IPv6 (net/ipv6/addrconf.c makes this file when it does). */

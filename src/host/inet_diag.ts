@@ -2,6 +2,7 @@
  * The messages of sock_diag(7) for Internet sockets (linux/inet_diag.h) as bytes: what we ask, what comes back.
  * @module
  */
+import { AF } from "../ffi/socket_address.ts";
 import {
   type Address,
   addressFromBytes,
@@ -36,8 +37,6 @@ const REQUEST_ID = 8;
 const MESSAGE_ID = 4;
 /** Offsets in struct inet_diag_sockid: two ports, two addresses of 16 bytes, interface, cookie. */
 const ID = { sourcePort: 0, destPort: 2, source: 4, dest: 20, interface: 36, cookie: 40 } as const;
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 /** A socket as sock_diag describes it. */
 export interface DiagSocket {
@@ -95,7 +94,7 @@ export function lookupRequest(packet: IncomingPacket, interfaceIndex: number): U
 /** The socket in an answer's payload, or `undefined` when it is cut short or of another family. */
 export function readSocket(payload: Uint8Array<ArrayBuffer>): DiagSocket | undefined {
   if (payload.length < MESSAGE_BYTES) return undefined;
-  const family = payload[0] === AF_INET ? 4 : payload[0] === AF_INET6 ? 6 : undefined;
+  const family = payload[0] === AF.inet ? 4 : payload[0] === AF.inet6 ? 6 : undefined;
   if (family === undefined) return undefined;
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   return {
@@ -123,8 +122,8 @@ export function readLocalAddresses(payload: Uint8Array<ArrayBuffer>): readonly A
     at += SOCKADDR_STORAGE_BYTES
   ) {
     const family = list[at];
-    if (family === AF_INET) addresses.push(addressFromBytes(list, at + 4, 4));
-    if (family === AF_INET6) addresses.push(addressFromBytes(list, at + 8, 6));
+    if (family === AF.inet) addresses.push(addressFromBytes(list, at + 4, 4));
+    if (family === AF.inet6) addresses.push(addressFromBytes(list, at + 8, 6));
   }
   return addresses;
 }
@@ -169,7 +168,7 @@ function emptyRequest(
 ): { readonly bytes: Uint8Array; readonly view: DataView } {
   const bytes = new Uint8Array(REQUEST_BYTES);
   const view = new DataView(bytes.buffer);
-  bytes[0] = family === 4 ? AF_INET : AF_INET6;
+  bytes[0] = family === 4 ? AF.inet : AF.inet6;
   bytes[1] = IPPROTO[protocol];
   // INET_DIAG_NOCOOKIE: whichever socket it is.
   view.setUint32(REQUEST_ID + ID.cookie, 0xffffffff);

@@ -21,8 +21,6 @@ const ATTEMPTS = 3;
 export interface RouteSnapshot {
   /** The addresses of all interfaces. */
   readonly addresses: AddressMap<true>;
-  /** The IPv4 addresses that mean every host of a network. */
-  readonly broadcasts: AddressMap<true>;
   /** The gateways of all default routes. */
   readonly gateways: AddressMap<true>;
 }
@@ -36,7 +34,6 @@ export function readSnapshot(exchange: NetlinkExchange): RouteSnapshot {
   for (let attempt = 1;; attempt++) {
     const snapshot = {
       addresses: new AddressMap<true>(),
-      broadcasts: new AddressMap<true>(),
       gateways: new AddressMap<true>(),
     };
     const ends = ([4, 6] as const).flatMap((family) => [
@@ -49,8 +46,7 @@ export function readSnapshot(exchange: NetlinkExchange): RouteSnapshot {
 
 /** Whether two snapshots say the same. */
 export function sameSnapshot(a: RouteSnapshot, b: RouteSnapshot): boolean {
-  return sameAddresses(a.addresses, b.addresses) && sameAddresses(a.broadcasts, b.broadcasts) &&
-    sameAddresses(a.gateways, b.gateways);
+  return sameAddresses(a.addresses, b.addresses) && sameAddresses(a.gateways, b.gateways);
 }
 
 interface Reading {
@@ -64,11 +60,8 @@ function readAddresses(exchange: NetlinkExchange, { family, snapshot }: Reading)
     type: RTM.getAddress,
     body: (writer) => writer.raw(dumpRequest(RTM.getAddress, family)),
   }, (message) => {
-    const found = message.type === RTM.newAddress ? readInterfaceAddress(message.payload) : undefined;
-    if (found !== undefined) {
-      snapshot.addresses.set(found.address, true);
-      for (const broadcast of found.broadcasts) snapshot.broadcasts.set(broadcast, true);
-    }
+    const address = message.type === RTM.newAddress ? readInterfaceAddress(message.payload) : undefined;
+    if (address !== undefined) snapshot.addresses.set(address, true);
     return snapshot.addresses.size < MAX_ADDRESSES;
   });
 }

@@ -83,16 +83,6 @@ export class HostRoutes implements AsyncDisposable {
     return this.#snapshot.addresses.has(address);
   }
 
-  /** The IPv4 addresses that mean every host of a network this host is in. */
-  broadcasts(): readonly Address[] {
-    return this.#snapshot.broadcasts.addresses();
-  }
-
-  /** Whether this address means every host of a network this host is in. */
-  isBroadcast(address: Address): boolean {
-    return this.#snapshot.broadcasts.has(address);
-  }
-
   /** The gateways of the default routes of all tables, every hop of a multipath route included. */
   gateways(): readonly Address[] {
     return this.#snapshot.gateways.addresses();

@@ -2,15 +2,13 @@
  * The messages of rtnetlink(7) as bytes: the addresses of interfaces, and the routes that lead out.
  * @module
  */
-import { type Address, addressFromBytes, type Family, familyOf, ipv4Address } from "../net/address.ts";
+import { AF } from "../ffi/socket_address.ts";
+import { type Address, addressFromBytes, type Family } from "../net/address.ts";
 import { findAttribute, readAttributes } from "../net/netlink_message.ts";
 
 /** Message types (linux/rtnetlink.h). */
 export const RTM = {
-  newLink: 16,
-  delLink: 17,
   newAddress: 20,
-  delAddress: 21,
   getAddress: 22,
   newRoute: 24,
   delRoute: 25,
@@ -36,41 +34,26 @@ const IFADDRMSG_BYTES = 8;
 const RTMSG_BYTES = 12;
 /** struct rtnexthop: u16 len @0, u8 flags @2, u8 hops @3, s32 ifindex @4. */
 const RTNEXTHOP_BYTES = 8;
-const IFA = { address: 1, local: 2, broadcast: 4 } as const;
+const IFA = { address: 1, local: 2 } as const;
 const RTA = { gateway: 5, multipath: 9, via: 18 } as const;
 const RTN_UNICAST = 1;
-const AF_INET = 2;
-const AF_INET6 = 10;
 /** A host with more hops to the same place is no host. */
 const MAX_NEXTHOPS = 256;
-
-/** An address of an interface. */
-export interface InterfaceAddress {
-  /** The address itself. */
-  readonly address: Address;
-  /** The addresses that reach every host of its network; none for IPv6. */
-  readonly broadcasts: readonly Address[];
-}
 
 /** A question for every address or route of a family: the first byte of either header is the family. */
 export function dumpRequest(type: typeof RTM.getAddress | typeof RTM.getRoute, family: Family): Uint8Array {
   const bytes = new Uint8Array(type === RTM.getAddress ? IFADDRMSG_BYTES : RTMSG_BYTES);
-  bytes[0] = family === 4 ? AF_INET : AF_INET6;
+  bytes[0] = family === 4 ? AF.inet : AF.inet6;
   return bytes;
 }
 
 /** The address in the payload of an address message, or `undefined` when it holds none. */
-export function readInterfaceAddress(payload: Uint8Array<ArrayBuffer>): InterfaceAddress | undefined {
+export function readInterfaceAddress(payload: Uint8Array<ArrayBuffer>): Address | undefined {
   const family = familyNumber(payload, IFADDRMSG_BYTES);
   if (family === undefined) return undefined;
   // On a point-to-point link IFA_ADDRESS is the other end and IFA_LOCAL this one; IPv6 mostly has IFA_ADDRESS alone.
-  const address = readAddress(findAttribute(payload, IFA.local, IFADDRMSG_BYTES), family) ??
+  return readAddress(findAttribute(payload, IFA.local, IFADDRMSG_BYTES), family) ??
     readAddress(findAttribute(payload, IFA.address, IFADDRMSG_BYTES), family);
-  if (address === undefined) return undefined;
-  if (family === 6) return { address, broadcasts: [] };
-  const configured = readAddress(findAttribute(payload, IFA.broadcast, IFADDRMSG_BYTES), 4);
-  const implied = impliedBroadcasts(address, payload[1] ?? 32);
-  return { address, broadcasts: configured === undefined ? implied : [configured, ...implied] };
 }
 
 /**
@@ -117,7 +100,7 @@ function* gatewayOf(
 
 /** struct rtvia: u16 family, then the address; an IPv4 route by way of an IPv6 router (RFC 5549). */
 function readVia(value: Uint8Array<ArrayBuffer>): Address | undefined {
-  const family = value[0] === AF_INET ? 4 : value[0] === AF_INET6 ? 6 : undefined;
+  const family = value[0] === AF.inet ? 4 : value[0] === AF.inet6 ? 6 : undefined;
   return family === undefined ? undefined : readAddress(value.subarray(2), family);
 }
 
@@ -125,14 +108,7 @@ function readAddress(value: Uint8Array<ArrayBuffer> | undefined, family: Family)
   return value?.length === (family === 4 ? 4 : 16) ? addressFromBytes(value, 0, family) : undefined;
 }
 
-/** The all-ones address, and the all-zeros one, which kernels before 5.14 took for a broadcast as well (RFC 1122, 3.3.6). */
-function impliedBroadcasts(address: Address, length: number): readonly Address[] {
-  if (familyOf(address) !== 4 || length > 30) return [];
-  const mask = length === 0 ? 0 : (0xffffffff << (32 - length)) >>> 0;
-  return [ipv4Address(address.w3 & mask), ipv4Address((address.w3 & mask) | ~mask)];
-}
-
 function familyNumber(payload: Uint8Array<ArrayBuffer>, headerBytes: number): Family | undefined {
   if (payload.length < headerBytes) return undefined;
-  return payload[0] === AF_INET ? 4 : payload[0] === AF_INET6 ? 6 : undefined;
+  return payload[0] === AF.inet ? 4 : payload[0] === AF.inet6 ? 6 : undefined;
 }

@@ -39,7 +39,7 @@ export const ANCILLARY = {
 } as const;
 
 /** Whom a packet was sent to, on the link layer (linux/if_packet.h). */
-export const PACKET_TYPE = { host: 0, broadcast: 1, multicast: 2, otherHost: 3, outgoing: 4 } as const;
+export const PACKET_TYPE = { host: 0, outgoing: 4 } as const;
 
 /** BPF_MAXINSNS. */
 export const MAX_INSTRUCTIONS = 4096;

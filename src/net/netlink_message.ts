@@ -7,17 +7,14 @@
  */
 
 /** Message types that every family shares. */
-export const NLMSG = { noop: 1, error: 2, done: 3, overrun: 4 } as const;
+export const NLMSG = { noop: 1, error: 2, done: 3 } as const;
 /** Message flags. */
 export const NLM_F = {
   request: 1,
-  multi: 2,
   ack: 4,
   /** Set by the kernel: what is being dumped changed under way, so that entries may be missing or there twice. */
   dumpInterrupted: 0x10,
   dump: 0x300,
-  replace: 0x100,
-  excl: 0x200,
   create: 0x400,
 } as const;
 
@@ -131,11 +128,6 @@ export class NetlinkWriter {
   constructor(capacity = 4096) {
     this.#bytes = new Uint8Array(capacity);
     this.#view = new DataView(this.#bytes.buffer);
-  }
-
-  /** Bytes written so far. */
-  get length(): number {
-    return this.#length;
   }
 
   /** The datagram. Borrowed: valid until the next write. */

@@ -14,6 +14,9 @@ export interface PortRange {
   readonly last: number;
 }
 
+/** Where Linux takes the ports of outgoing connections from unless told otherwise (ip_local_port_range, ip-sysctl.rst). */
+export const DEFAULT_EPHEMERAL_PORTS: PortRange = { first: 32768, last: 60999 };
+
 /** An immutable set of ports with constant-time lookup. */
 export class PortSet {
   readonly #member = new Uint8Array(PORT_COUNT);
@@ -41,11 +44,6 @@ export class PortSet {
   /** This set without the ports of `other`. */
   without(other: PortSet): PortSet {
     return new PortSet(this.ranges().flatMap((range) => [...cut(range, other)]));
-  }
-
-  /** This set and the ports of `other`. */
-  union(other: PortSet): PortSet {
-    return new PortSet([...this.ranges(), ...other.ranges()]);
   }
 
   /** The set as sorted, disjoint, non-adjacent ranges. */

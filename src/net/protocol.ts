@@ -3,8 +3,16 @@
  * @module
  */
 
+import type { Family } from "./address.ts";
+
 /** A transport (or ICMP) protocol; `icmp` stands for ICMP and ICMPv6. */
 export type Protocol = "tcp" | "udp" | "sctp" | "icmp";
+
+/**
+ * Types of the ICMP messages that ask for an answer: echo, timestamp, information and address mask (RFC 792, RFC 950)
+ * over IPv4, echo (RFC 4443) over IPv6.
+ */
+export const ICMP_REQUESTS: Readonly<Record<Family, readonly number[]>> = { 4: [8, 13, 15, 17], 6: [128] };
 
 /** IP protocol numbers (IANA "Assigned Internet Protocol Numbers"). */
 export const IPPROTO = {
@@ -17,7 +25,6 @@ export const IPPROTO = {
   esp: 50,
   authentication: 51,
   icmpv6: 58,
-  noNextHeader: 59,
   destinationOptions: 60,
   sctp: 132,
   mobility: 135,

@@ -51,7 +51,7 @@ export function alertLines(event: ScanEvent): readonly LogLine[] {
 }
 
 /** The name of the scan type of a probe, as PortSentry writes it (" TCP NULL scan" starts with a space there, too). */
-export function scanName(probe: Probe): string {
+function scanName(probe: Probe): string {
   switch (probe.scan) {
     case "connect":
       return "Connect";

@@ -51,7 +51,7 @@ export class BlockedFile {
 }
 
 /** The lines of the bans in force. A ban that no probe led to has port 0. */
-export function blockedText(bans: Iterable<ActiveBan>): string {
+function blockedText(bans: Iterable<ActiveBan>): string {
   let text = "";
   for (const { target, since, secondsLeft, port = 0, protocol = "tcp" } of bans) {
     if (secondsLeft <= 0) continue;

@@ -20,7 +20,7 @@ export function eventJson(event: ScanEvent): string {
 }
 
 /** The members of the object that {@link eventJson} writes. */
-export function eventFields(event: ScanEvent): Readonly<Record<string, Json>> {
+function eventFields(event: ScanEvent): Readonly<Record<string, Json>> {
   switch (event.type) {
     case "probe":
       return probeFields(event);

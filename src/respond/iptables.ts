@@ -55,11 +55,6 @@ export class IptablesBackend implements Backend {
     this.#useSets = options.useSets ?? true;
   }
 
-  /** Whether the kernel forgets no ban by itself, so that every one must be released. Valid after {@link setup}. */
-  get needsExpiry(): boolean {
-    return !this.#useSets;
-  }
-
   /** Make sets, chain and jumps, keeping what a previous run left in them. */
   async setup(): Promise<void> {
     for (const family of this.#families()) {

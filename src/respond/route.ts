@@ -14,7 +14,7 @@ import { type Exec, type ExecResult, failureOf } from "../system/exec.ts";
 import type { Backend, BackendHealth, Ban, Outcome } from "./backend.ts";
 
 /** Nobody's number in rt_protos: neither the kernel's, nor a routing daemon's that Debian packages. */
-export const ROUTE_PROTOCOL = "112";
+const ROUTE_PROTOCOL = "112";
 
 const TIMEOUT_MS = 15_000;
 /** A million routes as text. */
@@ -63,8 +63,6 @@ export interface RouteOptions {
 export class RouteBackend implements Backend {
   /** The name in the configuration and in outcomes. */
   readonly name = "route";
-  /** Whether every ban must be released by the caller. */
-  readonly needsExpiry = true;
   readonly #exec: Exec;
   /** What is to be there, so that a flushed table is noticed. */
   readonly #made = new Set<string>();

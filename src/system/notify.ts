@@ -20,22 +20,11 @@ export class Notifier implements Disposable {
   readonly #socket: UnixDatagram | undefined;
   readonly #watchdogMs: number | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #failures = 0;
 
   /** Reads where and how often. `pid`: this process, for the watchdog. */
   constructor(environment: NotifyEnvironment, pid: number) {
     this.#socket = openSocket(environment.NOTIFY_SOCKET);
     this.#watchdogMs = watchdogInterval(environment, pid);
-  }
-
-  /** Whether anybody asked to be told. */
-  get enabled(): boolean {
-    return this.#socket !== undefined;
-  }
-
-  /** Messages that could not be delivered. */
-  get failures(): number {
-    return this.#failures;
   }
 
   /** Every how many milliseconds a sign of life is due; `undefined`: never. */
@@ -88,7 +77,7 @@ export class Notifier implements Disposable {
     try {
       this.#socket.send(new TextEncoder().encode(lines.join("\n")));
     } catch {
-      this.#failures++;
+      // Nobody is left who could be told.
     }
   }
 }

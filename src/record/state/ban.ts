@@ -10,7 +10,7 @@ import type { Outcome } from "../../respond/backend.ts";
 import { banResult, type BlockEvent, type ReleaseEvent } from "../event.ts";
 
 /** No more probes than this are kept of what led to a ban; the latest stay. */
-export const MAX_EVIDENCE = 64;
+const MAX_EVIDENCE = 64;
 
 /** Why there is a ban: what the judge found, or a person's word. */
 export type BanReason = Reason | "manual";

@@ -1,5 +1,5 @@
 /**
- * The small tables of the state database: facts on the file itself, counters, and ports that had a listener.
+ * The small tables of the state database: facts on the file itself, and ports that had a listener.
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
@@ -38,20 +38,6 @@ export function writeAnchor(database: DatabaseSync, now: Moment): void {
 export function readRecorded(database: DatabaseSync): number {
   const id = Number(readMeta(database, "recorded") ?? 0);
   return Number.isSafeInteger(id) ? id : 0;
-}
-
-/** The counters as stored. */
-export function readCounters(database: DatabaseSync): Map<string, number> {
-  const rows = database.prepare("SELECT name, value FROM counters").all();
-  return new Map(rows.map((row) => [String(row["name"]), Number(row["value"])]));
-}
-
-/** Add to the stored counters. */
-export function addToCounters(database: DatabaseSync, increments: ReadonlyMap<string, number>): void {
-  const statement = database.prepare(
-    "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-  );
-  for (const [name, increment] of increments) statement.run(name, increment);
 }
 
 /** The listeners last seen at or after a moment. */

@@ -53,6 +53,8 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE bans ADD COLUMN boot TEXT;
   UPDATE bans SET boot = (SELECT value FROM meta WHERE name = 'boot_id');
   `,
+  // Nothing was ever counted in it.
+  "DROP TABLE IF EXISTS counters",
 ];
 
 /** The version that this program writes. */

@@ -1,5 +1,5 @@
 /**
- * What must outlive the process: the bans in force, the story of each, counters, and ports that had a listener.
+ * What must outlive the process: the bans in force, the story of each, and ports that had a listener.
  *
  * Invariants: memory knows every ban in force, whatever becomes of the file. A change reaches memory at once and the
  * file in the same call if that works; if not, it waits in the journal, and the file is brought to agree with memory as
@@ -18,9 +18,7 @@ import { clockStep, type Moment, steadyWall } from "./expiry.ts";
 import { HeldBans } from "./held_bans.ts";
 import { Journal } from "./journal.ts";
 import {
-  addToCounters,
   readAnchor,
-  readCounters,
   readListeners,
   readRecorded,
   type SeenListener,
@@ -43,7 +41,7 @@ export type StateHealth =
 
 /** Past bans are forgotten above this number, the oldest first, even if they are to be kept longer. */
 const MAX_PAST_BANS = 250_000;
-/** How often counters are written and the anchor is moved on, in milliseconds. */
+/** How often the anchor is moved on, in milliseconds. */
 const HOUSEKEEPING_MS = 60_000;
 
 /** The state of the daemon. */
@@ -58,7 +56,6 @@ export class State implements Disposable {
   #agreed = 0;
   #late: Prefix[] = [];
   readonly #tables = new WeakMap<DatabaseSync, BanTable>();
-  #increments = new Map<string, number>();
   /** Some bans have been written to the log, and the file does not say so yet. */
   #isMarkDue = false;
   /** So many of the newest bans have not been written to the log. */
@@ -180,18 +177,6 @@ export class State implements Disposable {
     return [...waiting.map((ban) => this.#waitingStory(ban)), ...stored];
   }
 
-  /** Count something. Written once a minute. */
-  count(name: string, increment = 1): void {
-    this.#increments.set(name, (this.#increments.get(name) ?? 0) + increment);
-  }
-
-  /** All counters, since the database was begun. */
-  counters(): ReadonlyMap<string, number> {
-    const all = this.#store.read(readCounters) ?? new Map<string, number>();
-    for (const [name, increment] of this.#increments) all.set(name, (all.get(name) ?? 0) + increment);
-    return all;
-  }
-
   /** Remember which ports have a listener, and forget those last seen before a moment. @returns Whether it is kept. */
   saveListeners(listeners: readonly SeenListener[], forgetBefore: number): boolean {
     return this.#store.write((database) => writeListeners(database, listeners, forgetBefore));
@@ -296,11 +281,7 @@ export class State implements Disposable {
 
   #keepHouse(): void {
     this.#housekeepingAt = this.#clock.monotonicMs() + HOUSEKEEPING_MS;
-    const isDone = this.#write((database) => {
-      addToCounters(database, this.#increments);
-      this.#moveAnchor(database, this.#moment());
-    });
-    if (isDone) this.#increments = new Map();
+    this.#write((database) => this.#moveAnchor(database, this.#moment()));
   }
 
   /** The anchor in memory is the one in the file, also when a write was undone. */

@@ -35,17 +35,13 @@ Deno.test("PortSet.ranges are sorted, disjoint and not adjacent", () => {
   assert.equal(set.size, 12);
 });
 
-Deno.test("PortSet agrees with a plain set under union and without", () => {
+Deno.test("PortSet agrees with a plain set under without", () => {
   const ports = fc.array(fc.integer({ min: 0, max: 65535 }), { maxLength: 50 });
   fc.assert(
     fc.property(ports, ports, (a, b) => {
-      const union = PortSet.of(...a).union(PortSet.of(...b));
       const rest = PortSet.of(...a).without(PortSet.of(...b));
-      for (const port of [...a, ...b]) {
-        assert.ok(union.has(port));
-        assert.equal(rest.has(port), a.includes(port) && !b.includes(port));
-      }
-      assert.equal(union.size, new Set([...a, ...b]).size);
+      for (const port of [...a, ...b]) assert.equal(rest.has(port), a.includes(port) && !b.includes(port));
+      assert.equal(rest.size, new Set(a).difference(new Set(b)).size);
     }),
     { numRuns: 30 },
   );

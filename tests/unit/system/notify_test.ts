@@ -27,7 +27,6 @@ Deno.test("Notifier says what sd_notify(3) wants to hear, in the file system and
     // The machine may have slept, which CLOCK_MONOTONIC leaves out: never later than the uptime.
     assert.ok(told > 0 && told <= uptime + 1, `${told} after boot, uptime ${uptime}`);
     assert.deepEqual([again, alive, stopping], ["READY=1", "WATCHDOG=1", "STOPPING=1\nSTATUS=bye"]);
-    assert.equal(notifier.failures, 0);
   }
   Deno.removeSync(directory, { recursive: true });
 });
@@ -35,16 +34,18 @@ Deno.test("Notifier says what sd_notify(3) wants to hear, in the file system and
 Deno.test("Notifier without NOTIFY_SOCKET, or with one that it cannot use, does nothing", () => {
   for (const path of [undefined, "", "vsock:2:1234", "relative", `/${"x".repeat(200)}`]) {
     using notifier = new Notifier({ NOTIFY_SOCKET: path, WATCHDOG_USEC: "2000000" }, 1);
-    notifier.ready();
-    notifier.startWatchdog();
-    assert.deepEqual([notifier.enabled, notifier.failures], [false, 0], path);
+    assert.doesNotThrow(() => notifier.ready(), path);
+    assert.doesNotThrow(() => notifier.startWatchdog(), path);
   }
 });
 
-Deno.test("Notifier counts what nobody takes and goes on", () => {
-  using notifier = new Notifier({ NOTIFY_SOCKET: `@portsnare-nobody-${Deno.pid}` }, 1);
+Deno.test("Notifier goes on when nobody takes what it says, and is heard again by who comes back", () => {
+  const path = `@portsnare-nobody-${Deno.pid}`;
+  using notifier = new Notifier({ NOTIFY_SOCKET: path }, 1);
   notifier.ready();
-  assert.equal(notifier.failures, 1);
+  using systemd = new UnixReceiver(path);
+  notifier.alive();
+  assert.deepEqual(systemd.received(), ["WATCHDOG=1"]);
 });
 
 Deno.test("Notifier.watchdogMs is half of what systemd allows, and only for this process", () => {

@@ -150,7 +150,6 @@ Deno.test("State opens any file whatever, never throws, never hangs, and keeps w
           state.find(prefix("192.0.2.1").address);
           state.unrecorded();
           state.prune(0);
-          state.counters();
           state.listeners(0);
           assert.equal(state.get(prefix("192.0.2.1"))?.secondsLeft, 3480);
           // The file format and schema versions (sqlite.org/fileformat2.html, section 1.3): a higher number there is
