@@ -28,8 +28,12 @@ export const MAX_FILTER_RANGES = 3000;
 
 /** struct inet_diag_req_v2: 8 bytes, then struct inet_diag_sockid. */
 const REQUEST_BYTES = 56;
-/** struct inet_diag_req: 4 bytes, struct inet_diag_sockid, u32 idiag_states @52, u32 idiag_dbs. */
-const TCP_REQUEST = { states: 52, bytes: 60 } as const;
+/** struct inet_diag_req: 3 bytes, u8 idiag_ext, struct inet_diag_sockid, u32 idiag_states @52, u32 idiag_dbs. */
+const TCP_REQUEST = { extensions: 3, states: 52, bytes: 60 } as const;
+/** The attribute that holds struct tcp_info. */
+const INET_DIAG_INFO = 2;
+/** u64 tcpi_bytes_received in struct tcp_info (linux/tcp.h). */
+const TCP_INFO_BYTES_RECEIVED = 128;
 /** struct inet_diag_msg. */
 const MESSAGE_BYTES = 72;
 /** struct inet_diag_sockid, from the start of either struct. */
@@ -67,10 +71,11 @@ export function listRequest(
 /**
  * A question for all TCP sockets of both families, in its older form (struct inet_diag_req), to be sent as
  * {@link TCPDIAG_GETSOCK}: each family by itself would cost another walk through the table of all connections, which is
- * large even when it is empty.
+ * large even when it is empty. The answers carry what {@link readBytesReceived} reads.
  */
 export function tcpListRequest(state: number): Uint8Array {
   const bytes = new Uint8Array(TCP_REQUEST.bytes);
+  bytes[TCP_REQUEST.extensions] = 1 << (INET_DIAG_INFO - 1);
   new DataView(bytes.buffer).setUint32(TCP_REQUEST.states, 1 << state, true);
   return bytes;
 }
@@ -105,6 +110,13 @@ export function readSocket(payload: Uint8Array<ArrayBuffer>): DiagSocket | undef
     remotePort: view.getUint16(MESSAGE_ID + ID.destPort),
     interface: view.getUint32(MESSAGE_ID + ID.interface, true),
   };
+}
+
+/** How many bytes a TCP socket has received from its peer, or `undefined` when the answer does not say. */
+export function readBytesReceived(payload: Uint8Array<ArrayBuffer>): bigint | undefined {
+  const info = findAttribute(payload, INET_DIAG_INFO, MESSAGE_BYTES);
+  if (info === undefined || info.length < TCP_INFO_BYTES_RECEIVED + 8) return undefined;
+  return new DataView(info.buffer, info.byteOffset).getBigUint64(TCP_INFO_BYTES_RECEIVED, true);
 }
 
 /**

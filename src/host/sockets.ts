@@ -20,6 +20,7 @@ import {
   lookupRequest,
   MAX_FILTER_RANGES,
   portFilter,
+  readBytesReceived,
   readLocalAddresses,
   readSocket,
   REQUEST_BYTECODE,
@@ -90,7 +91,8 @@ export class SocketTable implements Disposable {
   }
 
   /**
-   * The other ends of the TCP sessions on these local ports, each once, at most 4,096.
+   * The other ends of the TCP sessions on these local ports, each once, at most 4,096. Only a peer that has sent
+   * something has a session: a scanner that connects and hangs up (nmap -sT) has none.
    *
    * @throws {SyscallError} When the kernel does not answer.
    */
@@ -100,8 +102,9 @@ export class SocketTable implements Disposable {
     if (ranges.length === 0) return [];
     const filter = ranges.length <= MAX_FILTER_RANGES ? portFilter(ranges) : undefined;
     const request = tcpListRequest(SOCKET_STATE.established);
-    this.#list({ protocol: "tcp", type: TCPDIAG_GETSOCK, request, filter }, (socket) => {
+    this.#list({ protocol: "tcp", type: TCPDIAG_GETSOCK, request, filter }, (socket, payload) => {
       if (socket.remote === undefined || !ports.has(socket.localPort)) return true;
+      if (readBytesReceived(payload) === 0n) return true;
       peers.set(addressKey(socket.remote), socket.remote);
       return peers.size < MAX_PEERS;
     });

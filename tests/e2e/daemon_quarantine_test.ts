@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { reaches, serve } from "../lab/clients.ts";
 import { Daemon } from "../lab/daemon.ts";
 import { type Host, Lab, type Result, until } from "../lab/lab.ts";
+import { openSession } from "../lab/session.ts";
 
 /** `block.quarantine` as it is by default, and a second for a busy machine. */
 const WAIT_SECONDS = 6;
@@ -63,7 +64,7 @@ for (const engine of ["kernel", "raw"] as const) {
     const [target, admin] = [await lab.host(), await lab.host()];
     await serve(target, 22, 80);
     await using daemon = await Daemon.start(target, { config });
-    const session = admin.spawn(["nc", "-n", target.ipv4, "22"], { stdin: "piped" });
+    using _session = await openSession(admin, { address: target.ipv4, port: 22 });
     await until(
       "the session is protected",
       async () => (await daemon.cli("status")).stdout.includes(admin.ipv4),
@@ -72,7 +73,6 @@ for (const engine of ["kernel", "raw"] as const) {
     await daemon.line("the slips are told", (line) => line["source"] === admin.ipv4 && line["port"] === 84);
     assert.ok(await reaches(admin, target.ipv4, 80), "a new connection must be answered");
     assert.deepEqual(daemon.about(admin.ipv4, "block"), []);
-    session.kill("SIGKILL");
   });
 
   Deno.test(`quarantine: engine ${engine}, a monitor of a service that is gone is held up once`, async () => {

@@ -5,6 +5,7 @@ import { Daemon } from "../lab/daemon.ts";
 import { type Host, Lab, until } from "../lab/lab.ts";
 import { packetBytes, type PacketOptions } from "../lab/made_packet.ts";
 import { RawSender } from "../lab/raw_sender.ts";
+import { openSession } from "../lab/session.ts";
 import { bannedInKernel, banOf, BLOCKING, forge, scan, statusOf } from "../lab/siege.ts";
 
 const TCP = 6;
@@ -217,19 +218,19 @@ Deno.test("another address of one IPv6 /64 for each port: each is told, and none
   assert.deepEqual(await bannedInKernel(target), [scanner.ipv6]);
 });
 
-Deno.test("a scanner that holds a connection to SSH is told, but banned only when it lets go (a limit)", async () => {
+Deno.test("a scanner that holds a connection to SSH, and has spoken on it, is told, but banned only when it lets go (a limit)", async () => {
   await using lab = await Lab.create();
   const [target, scanner] = [await lab.host(), await lab.host()];
   await serve(target, 22);
   await using daemon = await Daemon.start(target, { config: BLOCKING });
-  const connection = scanner.spawn(["nc", target.ipv4, "22"], { stdin: "piped" });
+  const connection = await openSession(scanner, { address: target.ipv4, port: 22 });
   const saved = async (): Promise<number> =>
     (await statusOf(daemon)).protected.find(({ address }) => address === scanner.ipv4)?.saved ?? -1;
   await until("the session is known", async () => await saved() === 0);
   scan(scanner, target.ipv4);
   await until("status says that it would have been banned", async () => await saved() > 0);
   assert.deepEqual(await bannedInKernel(target), []);
-  connection.kill("SIGKILL");
+  connection[Symbol.dispose]();
   await until("it is protected no more", async () => await saved() < 0);
   scan(scanner, target.ipv4);
   await banOf(daemon, scanner.ipv4);

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { reaches, serve } from "../lab/clients.ts";
 import { Daemon } from "../lab/daemon.ts";
 import { type Host, Lab, until } from "../lab/lab.ts";
+import { openSession } from "../lab/session.ts";
 
 /** What an innocent does: `client` is new in each case. */
 type Behaviour = (client: Host, target: Host) => Promise<unknown>;
@@ -173,7 +174,7 @@ for (const engine of ["kernel", "raw"] as const) {
     await using daemon = await Daemon.start(target, {
       config: { detect: { engine }, tcp: { response: "block" } },
     });
-    admin.spawn(["nc", "-n", target.ipv4, "22"], { stdin: "piped" });
+    using _session = await openSession(admin, { address: target.ipv4, port: 22 });
     await until(
       "the session is protected",
       async () => (await daemon.cli("status")).stdout.includes(admin.ipv4),

@@ -64,12 +64,16 @@ Deno.test("F2: ProtectedAddresses follows gateway, resolver, own addresses and t
         stdout: "null",
         stderr: "null",
       });
+      const accepted = await sshd.accept();
+      guard.refreshSessions();
+      assert.equal(guard.isSessionNow(address(admin.ipv4)), false, "who has said nothing has no session");
+      const typing = session.stdin.getWriter();
+      await typing.write(new TextEncoder().encode("SSH-2.0-lab\r\n"));
       await until("the session is seen at once", () => guard.isSessionNow(address(admin.ipv4)));
       assert.equal(reason(admin.ipv4), "session");
       assert.ok(copy.has(admin.ipv4));
-      await session.stdin.close();
+      await typing.close();
       session.kill("SIGKILL");
-      const accepted = await sshd.accept();
       accepted.close();
       sshd.close();
       await until("the session is over", () => {

@@ -333,7 +333,7 @@ Deno.test("reload: a change of any key takes effect, or is said to wait for a re
   await using scene = await ReloadScene.open({ [STRANGER]: ["scanner", "example"] });
   await Deno.writeTextFile(scene.path("ignored"), `${SOURCES}\n`);
   using _listener = scene.target.inside(() => Deno.listen({ hostname: "::", port: 2222 }));
-  scene.stranger.spawn(["sh", "-c", 'sleep 600 | nc -n "$0" 2222', scene.target.ipv4]);
+  scene.stranger.spawn(["sh", "-c", '(echo; sleep 600) | nc -n "$0" 2222', scene.target.ipv4]);
   for (const [name, { from, to, beside = {}, effect }] of Object.entries(ROWS)) {
     await test.step(name, async () => {
       assert.deepEqual(await scene.reload(sections(scene, name, { value: from, beside })), []);

@@ -141,21 +141,26 @@ Deno.test("SocketTable against real sockets", async (t) => {
       await t.step(`owns is ${expected} for ${what}`, () => assert.equal(owns(...question), expected));
     }
 
-    await t.step("sessionPeers names the peers of both families on these ports alone", async () => {
-      assert.deepEqual(table.sessionPeers(PortSet.of(22, 443)), []);
-      await started(serve(
-        peer,
-        `keep = [create_connection((a, p)) for a, p in (
-          ('10.77.0.1', 22), ('10.77.0.1', 22), ('10.77.0.1', 80), ('10.77.0.1', 443), ('fd77::1', 443))]`,
-      ));
-      const peers = (ports: PortSet) => table.sessionPeers(ports).map(formatAddress).sort();
-      await until("two peers", () => peers(PortSet.of(443)).length === 2);
-      assert.deepEqual(peers(PortSet.of(22)), ["10.77.0.2"]);
-      assert.deepEqual(peers(PortSet.of(443)), ["10.77.0.2", "fd77::2"]);
-      assert.deepEqual(peers(new PortSet([{ first: 1, last: 21 }, { first: 81, last: 90 }])), []);
-      assert.deepEqual(peers(new PortSet([{ first: 1, last: 3 }, { first: 70, last: 90 }])), ["10.77.0.2"]);
-      assert.deepEqual(peers(new PortSet()), []);
-    });
+    await t.step(
+      "sessionPeers names the peers of both families on these ports alone, and not who has said nothing",
+      async () => {
+        assert.deepEqual(table.sessionPeers(PortSet.of(22, 443)), []);
+        await started(serve(
+          peer,
+          `keep = [create_connection((a, p)) for a, p in (
+          ('10.77.0.1', 22), ('10.77.0.1', 22), ('10.77.0.1', 80), ('10.77.0.1', 443), ('fd77::1', 443))]
+for connection in keep: connection.sendall(b'x')
+silent = create_connection(('10.77.0.1', 90))`,
+        ));
+        const peers = (ports: PortSet) => table.sessionPeers(ports).map(formatAddress).sort();
+        await until("two peers", () => peers(PortSet.of(443)).length === 2);
+        assert.deepEqual(peers(PortSet.of(22)), ["10.77.0.2"]);
+        assert.deepEqual(peers(PortSet.of(443)), ["10.77.0.2", "fd77::2"]);
+        assert.deepEqual(peers(new PortSet([{ first: 1, last: 21 }, { first: 81, last: 90 }])), []);
+        assert.deepEqual(peers(new PortSet([{ first: 1, last: 3 }, { first: 70, last: 90 }])), ["10.77.0.2"]);
+        assert.deepEqual(peers(new PortSet()), []);
+      },
+    );
 
     await t.step("listeners and owns see a listener come and go at once (C18)", () => {
       const question = ["tcp", ["10.77.0.1", 8080], ["10.77.0.2", 1]] as const;

@@ -24,7 +24,7 @@ import { classify } from "../../src/decode/classify.ts";
 import { Detector } from "../../src/detect/detector.ts";
 import { UserError } from "../../src/errors.ts";
 import { readFlowCount, readReplier } from "../../src/host/ctnetlink.ts";
-import { readLocalAddresses, readSocket } from "../../src/host/inet_diag.ts";
+import { readBytesReceived, readLocalAddresses, readSocket } from "../../src/host/inet_diag.ts";
 import { Names } from "../../src/host/names.ts";
 import { parseResolvConf } from "../../src/host/resolvers.ts";
 import { leadsOut, readDefaultGateways, readInterfaceAddress } from "../../src/host/rtnetlink.ts";
@@ -255,6 +255,7 @@ function readNetlink(input: Uint8Array<ArrayBuffer>): void {
     errorNumber(payload);
     readSocket(payload);
     readLocalAddresses(payload);
+    readBytesReceived(payload);
     readInterfaceAddress(payload);
     readDefaultGateways(payload);
     leadsOut(payload);

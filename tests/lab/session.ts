@@ -30,7 +30,13 @@ export async function openSession(
     clearTimeout(timer);
     return answer?.value !== undefined;
   };
-  return { echoes, [Symbol.dispose]: () => void reader.cancel().catch(() => {}) };
+  const hangUp = (): void => void reader.cancel().catch(() => {});
+  // A client of SSH speaks at once, too; before that it is nobody's session.
+  if (!await echoes()) {
+    hangUp();
+    throw new Error(`${to.address} port ${to.port} does not answer`);
+  }
+  return { echoes, [Symbol.dispose]: hangUp };
 }
 
 /** The socket is made at the call, in the host where that happens. */

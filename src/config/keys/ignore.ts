@@ -19,7 +19,7 @@ export interface IgnoreConfig {
   readonly files: readonly string[];
   /** Which addresses of this host's surroundings are never banned. */
   readonly protect: readonly Protection[];
-  /** The local ports whose established sessions protect their peers. */
+  /** The local ports whose established sessions protect their peers once these have sent something. */
   readonly session_ports: PortSet;
 }
 
@@ -58,7 +58,8 @@ export function ignoreKeys(servicePort: ServicePort): Keys<IgnoreConfig> {
       check: ports("tcp", servicePort),
       default: [22],
       form: PORTS_FORM,
-      help: "Peers of established TCP sessions on these local ports are protected.",
+      help:
+        "Peers of established TCP sessions on these local ports are protected once they have said something.",
     }),
   };
 }

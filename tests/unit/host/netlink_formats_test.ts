@@ -7,6 +7,7 @@ import {
   lookupRequest,
   MAX_FILTER_RANGES,
   portFilter,
+  readBytesReceived,
   readLocalAddresses,
   readSocket,
   tcpListRequest,
@@ -94,10 +95,26 @@ Deno.test("listRequest names the states as bits", () => {
   assert.deepEqual([...request.subarray(0, 8)], [10, 17, 0, 0, 128, 0, 0, 0]);
 });
 
-Deno.test("tcpListRequest names the state as a bit, behind the longer address part of the older form", () => {
+Deno.test("tcpListRequest names the state as a bit, behind the longer address part of the older form, and asks for tcp_info", () => {
   const request = tcpListRequest(1);
   assert.equal(request.length, 60);
+  assert.deepEqual([...request.subarray(0, 4)], [0, 0, 0, 2]);
   assert.deepEqual([...request.subarray(48)], [0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]);
+});
+
+Deno.test("readBytesReceived reads tcp_info, and says nothing where an old kernel does not", () => {
+  const info = (length: number): Uint8Array<ArrayBuffer> => {
+    const message = new Uint8Array(72 + 4 + length);
+    const view = new DataView(message.buffer);
+    view.setUint16(72, 4 + length, true);
+    view.setUint16(74, 2, true);
+    if (length >= 136) view.setBigUint64(76 + 128, 0x1_0000_0003n, true);
+    return message;
+  };
+  assert.equal(readBytesReceived(info(136)), 0x1_0000_0003n);
+  assert.equal(readBytesReceived(info(232)), 0x1_0000_0003n);
+  assert.equal(readBytesReceived(info(128)), undefined);
+  assert.equal(readBytesReceived(new Uint8Array(72)), undefined);
 });
 
 /** What the kernel does with a filter (net/ipv4/inet_diag.c, inet_diag_bc_run). */
@@ -217,6 +234,7 @@ Deno.test("parseSctpEndpoints reads the listening endpoints with every address t
 
 const READERS: Readonly<Record<string, (bytes: Uint8Array<ArrayBuffer>) => unknown>> = {
   readSocket,
+  readBytesReceived,
   readLocalAddresses,
   readReplier,
   readFlowCount,
