@@ -217,7 +217,7 @@ export class Bans {
       outcomes,
     }]);
     const ok = banResult(outcomes) !== "failed";
-    const length = seconds === undefined ? "for good" : `for ${formatDuration(seconds)}`;
+    const length = seconds === undefined ? "permanently" : `for ${formatDuration(seconds)}`;
     const how = [length, note].filter((it) => it !== undefined).join(": ");
     this.#notice(
       ok ? "notice" : "err",

@@ -17,6 +17,7 @@ import { messageOf, UserError } from "./errors.ts";
 import { HostFacts } from "./host/host_facts.ts";
 import { loadListeners } from "./known_listeners.ts";
 import { limitsOfCommands } from "./privileges.ts";
+import { quantity } from "./quantity.ts";
 import { AppendFile } from "./record/append_file.ts";
 import type { Level } from "./record/event.ts";
 import { type Log, openLog } from "./record/log.ts";
@@ -168,7 +169,9 @@ export class Daemon implements AsyncDisposable {
   /** Read the configuration anew. When it is wrong the old one stays, and this rejects. */
   async reload(): Promise<ReloadView> {
     const reloading = this.#changing.then(() => this.#reload());
-    this.#changing = reloading.catch(() => {});
+    this.#changing = reloading.catch(() => {
+      // Whoever called is told; the next one begins afresh.
+    });
     return await reloading;
   }
 
@@ -306,8 +309,7 @@ export class Daemon implements AsyncDisposable {
   #statusLine(): string {
     const { made, failed } = this.#bans.stats();
     const failures = failed === 0 ? "" : `, ${failed} FAILED`;
-    const { active } = this.#bans;
-    const bans = active === 1 ? "1 ban" : `${active} bans`;
+    const bans = quantity(this.#bans.active, "ban");
     return `Engine ${this.#engagement.engine}; ${bans} in force, ${made} made since start${failures}`;
   }
 

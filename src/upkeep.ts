@@ -8,6 +8,7 @@ import type { Engagement } from "./engagement.ts";
 import { messageOf } from "./errors.ts";
 import type { HostFacts } from "./host/host_facts.ts";
 import { saveListeners } from "./known_listeners.ts";
+import { quantity } from "./quantity.ts";
 import { BlockedFile } from "./record/blocked_file.ts";
 import type { Level } from "./record/event.ts";
 import type { Recorder } from "./record/recorder.ts";
@@ -92,7 +93,7 @@ export class Upkeep {
   /** From now on look after everything once a second. */
   start(): void {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    void this.#reroute();
+    this.#reroute().catch((error) => this.#defect(error));
   }
 
   /** Make the firewall and hosts.deny agree with the bans, and say that they do. `when`: for the log. */
@@ -101,8 +102,9 @@ export class Upkeep {
     const started = clock.monotonicMs();
     const failures = await bans.restore();
     const took = Math.round(clock.monotonicMs() - started);
-    const count = bans.active === 1 ? "1 ban is" : `${bans.active} bans are`;
-    if (bans.active > 0) notice("notice", `${count} in force ${when} (${took} ms)`);
+    if (bans.active > 0) {
+      notice("notice", `${quantity(bans.active, "ban is", "bans are")} in force ${when} (${took} ms)`);
+    }
     this.#tellFailures("could not be restored", failures);
   }
 
@@ -186,7 +188,7 @@ export class Upkeep {
     if (this.#parts.current().config.actions.kill_route === undefined) return;
     const outcomes = await reroute(this.#parts);
     if (outcomes.length === 0) return;
-    const count = outcomes.length === 1 ? "1 ban" : `${outcomes.length} bans`;
+    const count = quantity(outcomes.length, "ban");
     this.#parts.notice(
       "notice",
       `kill_route was run again for ${count}, because the machine was booted since`,
@@ -210,7 +212,8 @@ export class Upkeep {
     const { state, notice } = this.#parts;
     for (const { level, message } of state.takeNews()) notice(level, message);
     if (state.takeLateBans().length === 0) return;
-    void this.restore("now that the state can be read").then(() => this.#reroute());
+    this.restore("now that the state can be read").then(() => this.#reroute())
+      .catch((error) => this.#defect(error));
   }
 
   /** The bounds that bans reach are told where bans are made; those of the kernel's own sets can only be read off it. */

@@ -7,6 +7,7 @@ import { reloadText } from "../control/reload_text.ts";
 import type { ChangeView, ReloadView } from "../control/views.ts";
 import { EXIT, type ExitCode } from "../errors.ts";
 import { formatPrefix } from "../net/prefix.ts";
+import { quantity } from "../quantity.ts";
 import type { CommandOf } from "./command.ts";
 import { formatTime } from "./format.ts";
 import { describeOutcomes, type QueryOptions } from "./query.ts";
@@ -57,7 +58,7 @@ async function unblockAll(options: QueryOptions): Promise<ExitCode> {
 function allText(all: number, done: number): string {
   if (all === 0) return "No bans are in force.";
   if (done < all) return `${done} of ${all} bans lifted; see the log for why the others were not`;
-  return all === 1 ? "1 ban lifted" : `${all} bans lifted`;
+  return `${quantity(all, "ban")} lifted`;
 }
 
 /** `portsnare reload`. */

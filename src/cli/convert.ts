@@ -76,7 +76,7 @@ export async function convert(options: ConvertOptions, print: (text: string) => 
   try {
     replaceFile(options.output, toml, { mode: OUTPUT_MODE });
   } catch (cause) {
-    throw new UserError(`Could not write ${options.output}: ${messageOf(cause)}`, { cause });
+    throw new UserError(`Cannot write ${options.output}: ${messageOf(cause)}`, { cause });
   }
   print(`Wrote ${options.output}. Read its comments, then try it: portsnare check -c ${options.output}`);
   return EXIT.ok;

@@ -8,6 +8,7 @@ import { EXIT, UserError } from "../errors.ts";
 import type { Address } from "../net/address.ts";
 import { formatAddress, parseAddress } from "../net/address.ts";
 import { formatPrefix, isHostPrefix, parsePrefix, type Prefix, prefixContains } from "../net/prefix.ts";
+import { quantity } from "../quantity.ts";
 import { banResult } from "../record/event.ts";
 import type { State } from "../record/state/state.ts";
 import { banSeconds } from "../respond/ban_length.ts";
@@ -122,9 +123,7 @@ function nearMiss(target: Prefix, bans: readonly Prefix[]): string {
   if (around !== undefined) return `, but ${formatPrefix(around)} around it is; unblock that`;
   const inside = bans.filter((ban) => prefixContains(target, ban.address)).length;
   if (inside === 0) return "";
-  return inside === 1
-    ? ", but 1 ban inside it is in force; see: portsnare list"
-    : `, but ${inside} bans inside it are in force; see: portsnare list`;
+  return `, but ${quantity(inside, "ban inside it is", "bans inside it are")} in force; see: portsnare list`;
 }
 
 function exemption(target: Prefix, parts: AnswerParts): string | undefined {

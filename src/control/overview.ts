@@ -10,6 +10,7 @@ import type { Engagement } from "../engagement.ts";
 import type { HostFacts } from "../host/host_facts.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import type { PortSet } from "../net/ports.ts";
+import { quantity } from "../quantity.ts";
 import type { State } from "../record/state/state.ts";
 import { VERSION } from "../version.ts";
 import type { Watch } from "../watch.ts";
@@ -126,5 +127,7 @@ function protocolView(protocol: ProtocolConfig, trapped: PortSet): ProtocolView 
 function stateText(state: State): string {
   const { health } = state;
   if (health.ok) return "kept";
-  return `NOT KEPT: ${health.message} (${health.waiting} changes wait, ${health.forgotten} are lost)`;
+  return `NOT KEPT: ${health.message} (${
+    quantity(health.waiting, "change waits", "changes wait")
+  }, ${health.forgotten} lost)`;
 }

@@ -10,6 +10,7 @@ import { TCP_FLAG } from "../decode/packet.ts";
 import type { Probe } from "../decode/probe.ts";
 import type { Reason, Verdict } from "../detect/decision.ts";
 import { formatAddress } from "../net/address.ts";
+import { quantity } from "../quantity.ts";
 import { escapeLine, escapeName } from "./escape.ts";
 import {
   banResult,
@@ -193,7 +194,7 @@ function doneLines(outcome: Outcome, event: BlockEvent, ip: string): readonly Lo
       case "none":
         return undefined;
       default: {
-        const length = event.seconds === undefined ? "for good" : `for ${formatDuration(event.seconds)}`;
+        const length = event.seconds === undefined ? "permanently" : `for ${formatDuration(event.seconds)}`;
         const again = event.offence > 1 ? ` (offence ${event.offence})` : "";
         return `Host ${ip} has been blocked via ${escapeLine(outcome.action)} ${length}${again}`;
       }
@@ -234,7 +235,7 @@ function releaseLines(event: ReleaseEvent): readonly LogLine[] {
 }
 
 function releasesLines({ cause, released, failed }: ReleasesEvent): readonly LogLine[] {
-  const hosts = (count: number): string => `${count} more ${count === 1 ? "host" : "hosts"}`;
+  const hosts = (count: number): string => quantity(count, "more host");
   const why = cause === "expired" ? "their time is over" : BY_HAND;
   const lines: LogLine[] = [];
   if (released > 0) {

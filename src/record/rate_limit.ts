@@ -5,6 +5,7 @@
  * than lines in an interval; entries stand in the order of their start.
  * @module
  */
+import { quantity } from "../quantity.ts";
 
 /** How many lines all sources together get, as a multiple of what one gets: a flood with forged sources is one flood. */
 const SOURCES_AT_ONCE = 100;
@@ -112,19 +113,14 @@ export class LineLimiter {
 export function suppressedText(suppressed: Suppressed): string {
   const from = suppressed.source ?? "other sources";
   const atLeast = suppressed.ports >= MAX_PORTS ? "at least " : "";
-  const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? "" : "s"}`;
-  return `attackalert: ${suppressed.probes} more ${
-    suppressed.probes === 1 ? "probe" : "probes"
-  } from ${from} on ` +
-    `${atLeast}${plural(suppressed.ports, "port")} in the last ${suppressed.seconds} s`;
+  return `attackalert: ${quantity(suppressed.probes, "more probe")} from ${from} on ` +
+    `${atLeast}${quantity(suppressed.ports, "port")} in the last ${suppressed.seconds} s`;
 }
 
 /** The summary of bans that failed, in words. */
 export function failuresText(suppressed: Suppressed): string {
-  const attempts = suppressed.probes === 1 ? "attempt" : "attempts";
-  return `adminalert: ERROR: ${suppressed.probes} more ${attempts} to block ${
-    suppressed.source ?? "other sources"
-  } ` +
+  const whom = suppressed.source ?? "other sources";
+  return `adminalert: ERROR: ${quantity(suppressed.probes, "more attempt")} to block ${whom} ` +
     `failed in the last ${suppressed.seconds} s`;
 }
 

@@ -95,7 +95,7 @@ function triggerText({ detect }: Config): string {
 }
 
 function banText({ block }: Config): string {
-  if (block.duration === Infinity) return "for ever";
+  if (block.duration === Infinity) return "permanent";
   const first = formatDuration(block.duration);
   if (block.factor === 1) return first;
   const most = block.max_duration === Infinity

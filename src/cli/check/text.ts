@@ -3,6 +3,7 @@
  * @module
  */
 import { formatFault } from "../../errors.ts";
+import { quantity } from "../../quantity.ts";
 import type { Effect, ProtocolEffect } from "./effect.ts";
 import type { CheckReport, Finding } from "./report.ts";
 
@@ -60,5 +61,5 @@ function protocolText({ mode, trapped, count, response }: ProtocolEffect): strin
   const shown = trapped.length > SHOWN_PORTS
     ? `${trapped.slice(0, SHOWN_PORTS).replace(/,[^,]*$/, "")},…`
     : trapped;
-  return `${mode}, ${count} ports${shown === "" ? "" : ` (${shown})`}; ${RESPONSES[response]}`;
+  return `${mode}, ${quantity(count, "port")}${shown === "" ? "" : ` (${shown})`}; ${RESPONSES[response]}`;
 }

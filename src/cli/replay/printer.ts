@@ -3,6 +3,7 @@
  * @module
  */
 import { formatAddress } from "../../net/address.ts";
+import { quantity } from "../../quantity.ts";
 import { formatTime } from "../format.ts";
 import { formatTable } from "../table.ts";
 import { probesOf, type SourceReport, type SourceReports } from "./source_reports.ts";
@@ -58,7 +59,11 @@ export function textPrinter(out: Out): Printer {
       if (decision?.verdict !== "block") return;
       const { probe, reason, ports, probes } = decision;
       const source = formatAddress(probe.source);
-      out(`${formatTime(probe.time)}  ban ${source}: ${reason}, ${ports} ports, ${probes} probes`);
+      out(
+        `${formatTime(probe.time)}  ban ${source}: ${reason}, ${quantity(ports, "port")}, ${
+          quantity(probes, "probe")
+        }`,
+      );
     },
     summary({ packets, reports }): void {
       const sources = [...reports.all()].sort((a, b) => probesOf(b) - probesOf(a));
@@ -72,10 +77,13 @@ export function textPrinter(out: Out): Printer {
             told.slice(0, MAX_ROWS).map(row),
           ),
         );
-        if (told.length > MAX_ROWS) out(`… and ${told.length - MAX_ROWS} more sources, see --json`);
+        if (told.length > MAX_ROWS) out(`… and ${told.length - MAX_ROWS} more sources; see --json`);
       }
       out(
-        `${packets} packets, ${probes} probes of ${sources.length} sources, ${banned.length} would have been banned`,
+        `${quantity(packets, "packet")}, ${quantity(probes, "probe")} of ${
+          quantity(sources.length, "source")
+        }, ` +
+          `${banned.length} would have been banned`,
       );
     },
   };

@@ -164,7 +164,7 @@ Deno.test("convert writes the file, and refuses what is no PortSentry configurat
       /there is no such file/,
     );
     await Deno.writeTextFile(file, 'TCP_PORTS="1-3"\n');
-    await assert.rejects(convert({ file, ignore: [], output: directory }, print), /Could not write /);
+    await assert.rejects(convert({ file, ignore: [], output: directory }, print), /Cannot write /);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -104,5 +104,5 @@ Deno.test("replay tells people the ban and a table", async () => {
   const text = lines.join("\n");
   assert.match(text, /ban 10\.77\.0\.16: distinct-ports, 3 ports/);
   assert.match(text, /10\.77\.0\.16 +block +8 +8/);
-  assert.match(text, /22 packets, 8 probes of 1 sources, 1 would have been banned/);
+  assert.match(text, /22 packets, 8 probes of 1 source, 1 would have been banned/);
 });

@@ -129,7 +129,7 @@ Deno.test("C10 C12: alertLines tells of each action that worked, in the order in
     "attackalert: Host 10.77.0.1 has been blocked via nftables for 1d",
   ]);
   assert.deepEqual(texts({ ...blockEvent([{ ok: true, action: "nftables" }]), offence: 3 }), [
-    "attackalert: Host 10.77.0.1 has been blocked via nftables for good (offence 3)",
+    "attackalert: Host 10.77.0.1 has been blocked via nftables permanently (offence 3)",
   ]);
 });
 

@@ -61,7 +61,7 @@ Deno.test("C7 C9 C17: Recorder.record writes one history line for a ban and logs
   assert.deepEqual(desk.order, ["history", "log", "log", "log", "log"]);
   assert.deepEqual(desk.log.map((line) => line.replace(/^attackalert: /, "")), [
     "TCP SYN/Normal scan from host: 10.77.0.1/10.77.0.1 to TCP port: 23",
-    "Host 10.77.0.1 has been blocked via nftables for good",
+    "Host 10.77.0.1 has been blocked via nftables permanently",
     "TCP SYN/Normal scan from host: 10.77.0.1/10.77.0.1 to TCP port: 23",
     "Host: 10.77.0.1/10.77.0.1 is already blocked Ignoring",
   ]);
