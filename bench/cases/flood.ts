@@ -2,6 +2,7 @@
  * Case 4: a SYN flood from random sources, and a real scanner in the middle of it.
  * @module
  */
+import { defaultConfig } from "../../src/config/schema.ts";
 import { type Case, only, type Report, takeTurns } from "../case.ts";
 import type { Running } from "../contestants/contestant.ts";
 import { figure, megabytes } from "../measure/format.ts";
@@ -13,6 +14,7 @@ import { send } from "../traffic/job.ts";
 const SECONDS = 5;
 const QUICK_SECONDS = 3;
 const RATE_SECONDS = 1;
+const SCAN_SECONDS = 1;
 /** Below the addresses that the flood claims to come from. */
 const SCANNER_NUMBER = 7;
 const FLOOD_BITS = SCANNERS.bits - 1;
@@ -46,9 +48,10 @@ export const flood: Case = {
     const entrants = only(field, "no detector", "PortSentry", "portsnare").filter(({ name }) =>
       !name.includes("trigger")
     );
+    const seconds = quick ? QUICK_SECONDS : SECONDS;
     const turns = await takeTurns(entrants, {
       rounds,
-      measure: (scene, running) => round(scene, running, quick ? QUICK_SECONDS : SECONDS),
+      measure: (scene, running) => round(scene, running, seconds),
     });
     const head = [
       "contestant",
@@ -87,11 +90,13 @@ export const flood: Case = {
         goal: "the scanner in the middle of it is kept out",
         measured: caughtOf(results),
         reached: results.every(({ caught }) => caught),
-        limit:
-          `Its probes come within a second, in which the flood names about as many sources as \`detect.max_sources\` ` +
-          `holds: the first may be forgotten before the last. ${
-            figure(median(results.flatMap(({ lost }) => lost ?? [])))
-          } packets were lost on the way to it.`,
+        limit: `Between two of its probes came ${
+          figure(median(results.map(({ sent }) => sent / seconds * SCAN_SECONDS / TRAP_PORTS.length)))
+        } packets of the flood, where \`detect.max_sources\` is ${
+          defaultConfig().detect.max_sources.toLocaleString("en-GB")
+        }: the first may be forgotten before the second. ${
+          figure(median(results.flatMap(({ lost }) => lost ?? [])))
+        } packets were lost on the way to the detector.`,
       })),
     };
   },
@@ -122,7 +127,7 @@ async function round(scene: Scene, running: Running, seconds: number): Promise<R
     sources: 1,
     ports: TRAP_PORTS,
     by: "port",
-    seconds: 1,
+    seconds: SCAN_SECONDS,
   });
   const { packets } = await flooding;
   const cpuSeconds = running.cpuSeconds() - cpuBefore;

@@ -53,8 +53,8 @@ const FAST: Crowd = { sources: 2000, seconds: 0.4, by: "port" };
 const LARGE: Crowd = { sources: 10_000, seconds: 2.5, by: "source" };
 const HUGE: Crowd = { sources: 100_000, seconds: 25, by: "source" };
 const QUICK: Crowd = { sources: 2000, seconds: 3, by: "port" };
-/** Their defaults keep a flood of forged sources out of memory and firewall; here it is the cost that is asked for. */
-const WITHOUT_BOUNDS = { detect: { max_sources: 262_144 }, block: { rate: 100_000 } };
+/** Its default keeps a flood of forged sources out of the firewall; here it is the cost that is asked for. */
+const WITHOUT_BOUND = { block: { rate: 100_000 } };
 /** Of the cost per source. */
 const FLAT = 1.2;
 const FIRST_POLL_MS = 10;
@@ -70,11 +70,8 @@ export const manyScanners: Case = {
     `Each of many sources asks for ${TRAP_PORTS.length} closed ports: 2,000 sources at the same time, the larger crowds one ` +
     "source after the other. How many are kept out in the end, how long after the first probe the last of them was, how " +
     "long after the last probe (looked for ever more seldom: known to a quarter of itself), and the processor time of the " +
-    `detector and its children. The larger crowds are for portsnare alone, with ${
-      Object.entries(WITHOUT_BOUNDS).flatMap(([section, keys]) =>
-        Object.entries(keys).map(([key, value]) => `\`${section}.${key} = ${value}\``)
-      ).join(" and ")
-    }: the defaults of these bounds would keep a part of the crowd out of memory and firewall.`,
+    "detector and its children. The larger crowds are for portsnare alone, with " +
+    `\`block.rate = ${WITHOUT_BOUND.block.rate}\`: its default would keep a part of the crowd out of the firewall.`,
   async run(field, { rounds, quick }): Promise<Report> {
     const entrants = only(field, "PortSentry", "portsnare").filter(({ name }) => !name.includes("trigger"));
     if (quick) {
@@ -82,7 +79,7 @@ export const manyScanners: Case = {
     }
     const slow = await crowded(entrants, { crowd: SLOW, rounds });
     const fast = await crowded(entrants, { crowd: FAST, rounds });
-    const ours = (["kernel", "raw"] as const).map((engine) => portsnare({ engine, changes: WITHOUT_BOUNDS }));
+    const ours = (["kernel", "raw"] as const).map((engine) => portsnare({ engine, changes: WITHOUT_BOUND }));
     const large = await crowded(ours, { crowd: LARGE, rounds: 1 });
     const huge = await crowded(ours, { crowd: HUGE, rounds: 1 });
     return {

@@ -5,15 +5,18 @@
  * - A source is in at most one entry, and that entry lies in the set of four that its keyed hash names.
  * - An entry's `lastSeen` is 0 exactly when the entry is free; every other word of a free entry is meaningless.
  * - Of an entry's cells, the first `ports` hold a port and the first `probes` hold the time of a probe; a port is in at
- *   most one cell. Cells beyond those are meaningless, so that claiming an entry touches one cache line of them.
+ *   most one cell. Cells beyond those are meaningless.
+ * - The first cells of all entries lie together, then the second ones, and so on: the kernel provides memory as it is
+ *   touched, so that sources that ask once, as in a forged flood, take the memory of one cell each and not of all.
  * - A port or probe is alive while its time is at most the window away from now, in either direction: a clock that is
  *   set back makes nothing immortal. Nothing is ever swept; the dead are recognised when they are met.
  *
  * Bounds: `capacity` sources: a fifth one in a full set replaces, of those that are dead, or were dealt with, or have
  * the fewest ports, the one seen longest ago, so that a flood of forged sources displaces itself before it displaces a
- * scanner, and scanners who are banned already make room for those who are about to be. `slots` ports
- * and probes for each source: a further port replaces the one seen longest ago, so that counts stop growing at
- * `slots`, which is never below the trigger.
+ * scanner, and scanners who are banned already make room for those who are about to be. Among equals each way of the set
+ * has its turn: nobody is displaced at once for where his address happens to lie. `slots` ports and probes for each
+ * source: a further port replaces the one seen longest ago, so that counts stop growing at `slots`, which is never below
+ * the trigger. A source takes 32 bytes, and 12 more for each port or probe up to `slots`.
  * @module
  */
 import { isAckType } from "../decode/classify.ts";
@@ -93,6 +96,10 @@ export class SourceTable {
   readonly #hashKey: HashKey;
   readonly #heads: Uint32Array;
   readonly #cells: Uint32Array;
+  /** Words from one cell of an entry to its next. */
+  readonly #stride: number;
+  /** Entries claimed so far: whose turn it is among equals. */
+  #claims = 0;
 
   /** Memory is claimed at once, but the kernel provides it only as it is used. */
   constructor(options: SourceTableOptions) {
@@ -101,7 +108,8 @@ export class SourceTable {
     this.#window = options.windowSeconds;
     this.#hashKey = options.key ?? randomHashKey();
     this.#heads = new Uint32Array(this.capacity * HEAD.size);
-    this.#cells = new Uint32Array(this.capacity * this.#slots * CELL.size);
+    this.#stride = this.capacity * CELL.size;
+    this.#cells = new Uint32Array(this.#slots * this.#stride);
   }
 
   /** Remember a probe, and say what its source has come to. */
@@ -131,8 +139,8 @@ export class SourceTable {
     const now = wholeSeconds(time);
     const evidence: PortEvidence[] = [];
     const first = this.#firstCell(entry);
-    const end = first + this.#head(entry, HEAD.ports) * CELL.size;
-    for (let cell = first; cell < end; cell += CELL.size) {
+    const end = first + this.#head(entry, HEAD.ports) * this.#stride;
+    for (let cell = first; cell < end; cell += this.#stride) {
       const lastSeen = this.#cell(cell, CELL.seen);
       if (!this.#isAlive(lastSeen, now)) continue;
       const word = this.#cell(cell, CELL.port);
@@ -209,7 +217,9 @@ export class SourceTable {
   #claim(source: Address, first: number, now: number): number {
     let worst = first;
     let worstValue = Infinity;
-    for (let entry = first; entry < first + WAYS; entry++) {
+    const turn = this.#claims++;
+    for (let way = 0; way < WAYS; way++) {
+      const entry = first + (turn + way) % WAYS;
       const value = this.#value(entry, now);
       if (value < worstValue) {
         worstValue = value;
@@ -246,10 +256,10 @@ export class SourceTable {
   ): void {
     const first = this.#firstCell(entry);
     const ports = this.#head(entry, HEAD.ports);
-    const end = first + ports * CELL.size;
+    const end = first + ports * this.#stride;
     let place = end;
     let oldest = Infinity;
-    for (let cell = first; cell < end; cell += CELL.size) {
+    for (let cell = first; cell < end; cell += this.#stride) {
       if ((this.#cell(cell, CELL.port) & PORT_BITS) === probe.port) return this.#refresh(cell, probe);
       const seen = this.#cell(cell, CELL.seen);
       const worth = this.#isAlive(seen, probe.now) ? seen : -1;
@@ -279,19 +289,19 @@ export class SourceTable {
   /** The times of the last `slots` probes, in a ring: `probes` counts on, twice around at most. */
   #recordProbe(entry: number, now: number): void {
     const probes = this.#head(entry, HEAD.probes);
-    const cell = this.#firstCell(entry) + (probes % this.#slots) * CELL.size;
+    const cell = this.#firstCell(entry) + (probes % this.#slots) * this.#stride;
     this.#cells[cell + CELL.probe] = now;
     this.#heads[entry * HEAD.size + HEAD.probes] = probes + 1 === 2 * this.#slots ? this.#slots : probes + 1;
   }
 
   #tally(entry: number, now: number): Tally {
     const first = this.#firstCell(entry);
-    const portsEnd = first + this.#head(entry, HEAD.ports) * CELL.size;
-    const probesEnd = first + Math.min(this.#slots, this.#head(entry, HEAD.probes)) * CELL.size;
+    const portsEnd = first + this.#head(entry, HEAD.ports) * this.#stride;
+    const probesEnd = first + Math.min(this.#slots, this.#head(entry, HEAD.probes)) * this.#stride;
     let ports = 0;
     let probes = 0;
     let clear = false;
-    for (let cell = first; cell < Math.max(portsEnd, probesEnd); cell += CELL.size) {
+    for (let cell = first; cell < Math.max(portsEnd, probesEnd); cell += this.#stride) {
       if (cell < portsEnd && this.#isAlive(this.#cell(cell, CELL.seen), now)) {
         ports++;
         if (ACK_TYPE[this.#cell(cell, CELL.port) >>> SCAN_SHIFT] !== true) clear = true;
@@ -311,7 +321,7 @@ export class SourceTable {
   }
 
   #firstCell(entry: number): number {
-    return entry * this.#slots * CELL.size;
+    return entry * CELL.size;
   }
 
   /** A word that is there by the invariants above. */

@@ -65,8 +65,8 @@ export class OffenceBook {
   #windowSeconds = 0;
   #maxSources = 0;
   /**
-   * Source and kind → time of its last line, oldest first. Bounded by `maxSources`; the oldest is forgotten at the
-   * bound, at the cost of a second line for it.
+   * Source and kind → time of its last line, oldest first; those of which it does not matter any more are dropped.
+   * Bounded by `maxSources`; the oldest is forgotten at the bound, at the cost of a second line for it.
    */
   readonly #told = new Map<string, number>();
   /** Lines of observed sources that may still be written, as of the time of the last one. */
@@ -122,8 +122,8 @@ export class OffenceBook {
     const key = keyOf(probe);
     this.#told.delete(key);
     this.#told.set(key, time);
-    for (const oldest of this.#told.keys()) {
-      if (this.#told.size <= this.#maxSources) break;
+    for (const [oldest, last] of this.#told) {
+      if (this.#told.size <= this.#maxSources && Math.abs(time - last) < this.#windowSeconds) break;
       this.#told.delete(oldest);
     }
   }

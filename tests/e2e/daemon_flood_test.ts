@@ -107,6 +107,46 @@ Deno.test("flood, whole daemon: within bounds, a scanner is caught in it, client
   assert.ok(await reaches(scanner, target.ipv4, 80));
 });
 
+/** So many forged sources come between two probes of a scanner: a quarter of the memory would have forgotten it. */
+const BETWEEN = 100_000;
+/** Whom a flood makes forgotten is a matter of chance: so many scan, and so many are to be caught whatever happens. */
+const SCANNERS = { all: 16, caught: 10 } as const;
+
+for (const engine of ["kernel", "raw"] as const) {
+  Deno.test(`flood, whole daemon: a scanner that takes its time in the middle of it is banned, engine ${engine}`, async () => {
+    await using lab = await Lab.create();
+    const [target, flooder, attacker] = [await lab.host(), await lab.host(), await lab.host()];
+    await target.out(["ip", "route", "add", "default", "via", flooder.ipv4]);
+    await using daemon = await Daemon.start(target, {
+      config: { ...BLOCKING, detect: { engine }, log: { burst: 1, level: "notice" } },
+    });
+    const flood = flooder.spawn(["hping3", "-q", "-S", "--flood", "--rand-source", "-p", "23", target.ipv4], {
+      stdout: "null",
+      stderr: "null",
+    });
+    const trapped = async (): Promise<number> => (await statusOf(daemon)).packets.trapped;
+    const scanners = Array.from({ length: SCANNERS.all }, (_, number) => `198.18.0.${number + 1}`);
+    for (const port of [500, 501, 502]) {
+      const [begun, before] = [performance.now(), await trapped()];
+      await until("the flood goes on", async () => {
+        return await trapped() - before > BETWEEN && performance.now() - begun > 1000;
+      }, 60);
+      for (const source of scanners) forge(attacker, { source, dest: target.ipv4, ports: [port] });
+    }
+    flood.kill("SIGKILL");
+    await flood.status;
+    const caught = (): readonly string[] => scanners.filter((it) => daemon.about(it, "block").length > 0);
+    await until("enough of them are banned", () => caught().length >= SCANNERS.caught, 15).catch(() => {
+      assert.fail(`only ${caught().length} of ${SCANNERS.all} are banned`);
+    });
+    const { bans, packets } = await statusOf(daemon);
+    console.log(
+      `${caught().length} of ${SCANNERS.all} caught, ${packets.trapped} trapped, ${packets.lost} lost`,
+    );
+    assert.equal(bans.made, caught().length, "nobody else is");
+  });
+}
+
 /** What a process holds in memory, now and at most so far. */
 async function memoryKb(pid: number): Promise<{ readonly now: number; readonly peak: number }> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);

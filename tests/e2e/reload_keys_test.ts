@@ -113,7 +113,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   "detect.sctp": { from: false, to: true, effect: (scene) => scene.tells("sctp", 21) },
   "detect.icmp": { from: false, to: true, effect: (scene) => scene.tells("icmp", 0) },
   "detect.max_sources": {
-    from: 65536,
+    from: 262144,
     to: 1024,
     effect: async (scene) => {
       let last = "";

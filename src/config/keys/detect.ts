@@ -91,11 +91,11 @@ export const DETECT_KEYS: Keys<DetectConfig> = {
   }),
   max_sources: key({
     check: int().min(1024).max(4194304),
-    default: 65536,
+    default: 262144,
     form: "1024 to 4194304",
     help:
       "How many sources are remembered at once. When there are more, those with the fewest ports and the " +
-      "oldest probe are forgotten first.",
+      "oldest probe are forgotten first. Each takes 32 bytes, and 12 more for each probe up to 16 or `scan_trigger`.",
   }),
   resolve_host: key({
     check: boolean(),

@@ -158,6 +158,75 @@ Deno.test("SourceTable keeps a scanner while forged sources flood it", () => {
   assert.equal(ask(sources, 3, { time: START + 2 }), "3/3");
 });
 
+/** A source in a set of four: how many ports it asked for, how long ago the last time, whether it was dealt with then. */
+type Resident = readonly [ports: number, age: number, settled?: "settled"];
+const PLACES: readonly (readonly [
+  name: string,
+  set: readonly [Resident, Resident, Resident, Resident],
+  gone: readonly number[],
+])[] = [
+  ["the only one with one port, though it is the newest", [[2, 9], [2, 8], [1, 0], [2, 7]], [2]],
+  ["the oldest of those with one port", [[1, 3], [1, 4], [2, 600], [1, 2]], [1]],
+  ["the oldest of those with the fewest ports, be it two", [[3, 500], [2, 1], [2, 2], [3, 9]], [2]],
+  ["one whose window is over, whatever it had", [[16, 601], [1, 600], [1, 599], [1, 9]], [0]],
+  ["one whose ban is made", [[1, 9], [3, 3, "settled"], [1, 8], [1, 7]], [1]],
+  ["nobody whose ban may still be on its way", [[1, 9], [3, 2, "settled"], [1, 8], [1, 7]], [0]],
+  ["anybody among equals", [[1, 1], [1, 1], [1, 1], [1, 1]], [0, 1, 2, 3]],
+];
+
+for (const [name, set, gone] of PLACES) {
+  Deno.test(`SourceTable has a newcomer displace ${name}`, () => {
+    const sources = table({ maxSources: 4 });
+    for (const [place, [ports, age, settled]] of set.entries()) {
+      const [source, time] = [ipv4Address(place), START - age];
+      for (let port = 1; port <= ports; port++) ask(sources, port, { source, time });
+      if (settled !== undefined) sources.settle(source, time);
+    }
+    ask(sources, 1);
+    const displaced = set.flatMap(([, age], place) =>
+      sources.evidence(ipv4Address(place), START - age).length === 0 ? [place] : []
+    );
+    assert.equal(displaced.length, 1);
+    assert.ok(gone.includes(displaced[0] ?? -1), `${displaced} instead of ${gone}`);
+  });
+}
+
+Deno.test("SourceTable has no newcomer give way to the very next one", () => {
+  const sources = table({ maxSources: 4 });
+  for (let number = 0; number < 100; number++) {
+    ask(sources, 1, { source: ipv4Address(number) });
+    const before = sources.evidence(ipv4Address(number - 1), START);
+    assert.equal(before.length, number === 0 ? 0 : 1, `newcomer ${number - 1}`);
+  }
+});
+
+Deno.test("SourceTable never has one with more ports give way to one with fewer, for any sources in any order", () => {
+  const probe = fc.record({
+    source: fc.nat(9),
+    port: fc.integer({ min: 1, max: 5 }),
+    step: fc.constantFrom(0, 0, 0, 1, 300),
+  });
+  fc.assert(fc.property(fc.array(probe, { maxLength: 80 }), (probes) => {
+    const sources = table({ maxSources: 4, windowSeconds: 1_000_000 });
+    let time = START;
+    for (const { source, port, step } of probes) {
+      time += step;
+      const before = [...sources.sources(time)];
+      ask(sources, port, { source: ipv4Address(source), time });
+      const after = new Set([...sources.sources(time)].map((one) => addressKey(one.source)));
+      const gone = before.filter((one) => !after.has(addressKey(one.source)));
+      assert.ok(after.size <= 4);
+      assert.ok(gone.length <= (before.length < 4 ? 0 : 1), "nobody goes while there is room, and never two");
+      for (const { ports, lastSeen } of gone) {
+        const worse = before.filter((one) =>
+          one.ports < ports || (one.ports === ports && one.lastSeen < lastSeen)
+        );
+        assert.deepEqual(worse, [], "somebody had less to lose");
+      }
+    }
+  }));
+});
+
 Deno.test("SourceTable forgets those who are banned before those who are about to be", () => {
   const sources = table({ maxSources: 4 });
   const crowd = (first: number): readonly Address[] =>
