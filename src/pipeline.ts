@@ -9,21 +9,30 @@ import type { Bans } from "./bans.ts";
 import type { Contact, Frame, FrameSink } from "./capture/frame.ts";
 import type { Decision, NotEvidence } from "./detect/decision.ts";
 import type { Detector } from "./detect/detector.ts";
-import { addressKey } from "./net/address.ts";
+import type { Probe } from "./decode/probe.ts";
+import { hostKey } from "./net/address.ts";
 import type { ProbeEvent } from "./record/event.ts";
 
 /** The stages, made by the daemon. */
 export interface Stages {
   /** Understands and judges. */
   readonly detector: Pick<Detector, "inspect" | "inspectContact">;
+  /** Keeps sources from opening anything new for a moment; left out where the kernel does it. */
+  readonly quarantine?: (suspects: readonly Suspect[]) => void;
   /** The last look before a ban: the decision as it stands, another one, or `undefined` for no evidence after all. */
   readonly confirm: (decision: Decision) => Decision | undefined;
-  /** Keeps sources that are not yet over the trigger from opening anything new; left out where the kernel does it. */
-  readonly quarantine?: (decisions: readonly Decision[]) => void;
   /** Acts. */
   readonly bans: Pick<Bans, "make">;
   /** Remembers. */
   readonly recorder: { readonly record: (events: readonly ProbeEvent[]) => unknown };
+}
+
+/** Somebody to be held up. */
+export interface Suspect {
+  /** The last thing that was seen of him. */
+  readonly probe: Probe;
+  /** Whether nothing was known of him before this batch, so that nobody can have held him up already. */
+  readonly isNew: boolean;
 }
 
 /** Takes what the engines see through all stages. */
@@ -51,32 +60,31 @@ export class Pipeline implements FrameSink {
     if (this.#batch.length === 0) return;
     const decisions = this.#batch;
     this.#batch = [];
-    const { quarantine, bans, recorder } = this.#stages;
-    // Acting begins before anything is written: what is dropped now is not answered while we write.
-    const banned = decisions.filter((decision) => decision.verdict === "block");
-    quarantine?.(suspectsAmong(decisions, banned));
-    void bans.make(banned);
-    recorder.record(decisions.map((decision) => ({ type: "probe", time: decision.probe.time, decision })));
+    const { quarantine, confirm, bans, recorder } = this.#stages;
+    // What is dropped now is not answered while we ask, and what is banned not while we write.
+    quarantine?.(suspectsAmong(decisions));
+    const final = decisions.map((decision) => decision.verdict === "block" ? confirm(decision) : decision)
+      .filter((decision) => decision !== undefined);
+    void bans.make(final.filter((decision) => decision.verdict === "block"));
+    recorder.record(final.map((decision) => ({ type: "probe", time: decision.probe.time, decision })));
   }
 
   #take(finding: Decision | NotEvidence): void {
-    if (finding.verdict === "not-evidence") return;
-    const decision = finding.verdict === "block" ? this.#stages.confirm(finding) : finding;
-    if (decision !== undefined) this.#batch.push(decision);
+    if (finding.verdict !== "not-evidence") this.#batch.push(finding);
   }
 }
 
 /**
- * The last decision about each source whose further packets are to be held up: not yet over the trigger, not merely
- * asking for one port again, and not banned a moment later anyway.
+ * Whom to hold up: each source that is not yet over the trigger, nor merely asking for one port again; and of those that
+ * are to be banned whoever came with this very batch, because the last look before a ban takes longer than all the rest.
  */
-function suspectsAmong(decisions: readonly Decision[], banned: readonly Decision[]): readonly Decision[] {
-  const suspects = new Map<string, Decision>();
-  for (const decision of decisions) {
-    if (decision.verdict === "below-trigger" && decision.reason === "below-trigger") {
-      suspects.set(addressKey(decision.probe.source), decision);
-    }
+function suspectsAmong(decisions: readonly Decision[]): readonly Suspect[] {
+  const suspects = new Map<number | string, Suspect>();
+  for (const { verdict, reason, probe, probes } of decisions) {
+    const key = hostKey(probe.source);
+    const isNew = suspects.get(key)?.isNew ?? probes === 1;
+    if (reason === "below-trigger" || (verdict === "block" && isNew)) suspects.set(key, { probe, isNew });
+    else if (verdict === "block") suspects.delete(key);
   }
-  for (const { probe } of banned) suspects.delete(addressKey(probe.source));
   return [...suspects.values()];
 }

@@ -26,7 +26,7 @@ import type { Unanswered } from "./host/unanswered.ts";
 import { type Address, addressKey } from "./net/address.ts";
 import { PortSet } from "./net/ports.ts";
 import { hostPrefix } from "./net/prefix.ts";
-import { Pipeline } from "./pipeline.ts";
+import { Pipeline, type Suspect } from "./pipeline.ts";
 import { NamedRecorder } from "./record/named_recorder.ts";
 import type { Recorder } from "./record/recorder.ts";
 import { rehearse } from "./rehearsal.ts";
@@ -271,7 +271,7 @@ export class Watch implements AsyncDisposable {
       bans,
       recorder: this.#named ?? recorder,
       ...(quarantines
-        ? { quarantine: (decisions: readonly Decision[]) => this.#quarantine(table, decisions) }
+        ? { quarantine: (suspects: readonly Suspect[]) => this.#quarantine(table, suspects) }
         : {}),
     });
   }
@@ -281,13 +281,13 @@ export class Watch implements AsyncDisposable {
    * ping, nor for a contact of mode connect: who is held up reaches no further trap, so that a quick scan would never be
    * one. Nor is anybody who turned out to be logged in later in the same batch.
    */
-  #quarantine(table: NftablesBackend, decisions: readonly Decision[]): void {
+  #quarantine(table: NftablesBackend, suspects: readonly Suspect[]): void {
     const { config, host } = this.#parts;
-    const sources = decisions
-      .filter(({ probe }) => responseTo(config, probe.protocol) === "block" && !UNHELD.includes(probe.scan))
-      .map(({ probe }) => probe.source)
-      .filter((source) => host.protected.reasonFor(source) === undefined);
-    if (sources.length > 0) table.quarantine(sources);
+    const held = suspects.filter(({ probe }) =>
+      responseTo(config, probe.protocol) === "block" && !UNHELD.includes(probe.scan) &&
+      host.protected.reasonFor(probe.source) === undefined
+    );
+    if (held.length > 0) table.quarantine(held.map(({ probe, isNew }) => ({ address: probe.source, isNew })));
   }
 
   /** The last look before a ban: facts that change faster than they are followed are asked of the kernel once more. */
@@ -297,7 +297,10 @@ export class Watch implements AsyncDisposable {
       this.#countSaved(probe.source);
       return { ...decision, verdict: "protected", reason: "session" };
     }
-    return this.#mayBeServed(probe) && this.#served.isServedNow(probe) ? undefined : decision;
+    if (!this.#mayBeServed(probe) || !this.#served.isServedNow(probe)) return decision;
+    // He may have been held up for this very probe.
+    void this.#parts.table?.release([hostPrefix(probe.source)]);
+    return undefined;
   }
 
   /**

@@ -59,7 +59,8 @@ export class PacedReader implements Disposable {
   async #run(): Promise<void> {
     try {
       while (await this.#poller.wait()) {
-        await this.#drain();
+        // The first alone, and acted upon: a new scanner is not to be answered while we look at what else he sent.
+        await this.#drain(1);
         if (!this.#wakes.take(performance.now())) await this.#drainByClock();
       }
     } finally {
@@ -68,15 +69,15 @@ export class PacedReader implements Disposable {
     }
   }
 
-  /** Read until nothing is waiting. @returns How many packets there were. */
-  async #drain(): Promise<number> {
+  /** Read until nothing is waiting, at most `first` packets to begin with. @returns How many packets there were. */
+  async #drain(first = BATCH_PACKETS): Promise<number> {
     const { take, flush } = this.#options;
     let total = 0;
-    while (!this.#stopped) {
-      const taken = take(BATCH_PACKETS);
+    for (let most = first; !this.#stopped; most = BATCH_PACKETS) {
+      const taken = take(most);
       if (taken > 0) flush();
       total += taken;
-      if (taken < BATCH_PACKETS) break;
+      if (taken < most) break;
       // Timers and signals get their turn here; a timer of 0 would cost two milliseconds.
       await new Promise<void>((resolve) => setImmediate(resolve));
     }

@@ -72,7 +72,8 @@ export class PacketRing implements Disposable {
   }
 
   /**
-   * Hand over what is waiting, at most `max` frames, each back to the kernel afterwards.
+   * Hand over what is waiting now, at most `max` frames, each back to the kernel afterwards. What comes meanwhile is left
+   * for the next time: whoever acts on a batch is not to be kept from it by a scanner who sends as fast as he is read.
    *
    * @param whole Gives the whole packet when the frame was too small for it, `undefined` when it cannot.
    * @returns How many frames were taken, including twins that were not handed over.
@@ -81,11 +82,11 @@ export class PacketRing implements Disposable {
     max: number,
     options: { readonly handler: (frame: RingFrame) => void; readonly whole: () => Uint8Array | undefined },
   ): number {
+    const waiting = this.#waiting(max);
     let taken = 0;
-    while (taken < max && !this.#closed) {
+    while (taken < waiting && !this.#closed) {
       const at = this.#head * FRAME_BYTES;
       const status = Atomics.load(this.#words, at >> 2);
-      if ((status & TP_STATUS_USER) === 0) break;
       this.#head = (this.#head + 1) % this.#frames;
       taken++;
       try {
@@ -97,6 +98,16 @@ export class PacketRing implements Disposable {
       }
     }
     return taken;
+  }
+
+  /** How many frames are ours to read at this moment, at most `max` and once around. */
+  #waiting(max: number): number {
+    const most = this.#closed ? 0 : Math.min(max, this.#frames);
+    for (let count = 0; count < most; count++) {
+      const at = ((this.#head + count) % this.#frames) * FRAME_BYTES;
+      if ((Atomics.load(this.#words, at >> 2) & TP_STATUS_USER) === 0) return count;
+    }
+    return most;
   }
 
   /** Unmap. Twice is harmless; afterwards {@link PacketRing.drain} finds nothing. */

@@ -14,7 +14,11 @@ function address(text: string): Address {
   return parsed;
 }
 
-function decision(source: string, verdict: "below-trigger" | "block", port: number): Decision {
+function decision(
+  source: string,
+  verdict: "below-trigger" | "block",
+  { port = 11, probes = 1 }: { port?: number; probes?: number } = {},
+): Decision {
   const probe: Probe = {
     time: 0,
     source: address(source),
@@ -27,43 +31,85 @@ function decision(source: string, verdict: "below-trigger" | "block", port: numb
     hasOptions: false,
   };
   const reason = verdict === "block" ? "distinct-ports" : "below-trigger";
-  return { verdict, reason, probe, ports: 1, probes: 1 };
+  return { verdict, reason, probe, ports: probes, probes };
 }
 
-/** What a batch of decisions led to. */
-function outcomeOf(decisions: readonly Decision[]): { held: readonly string[]; banned: readonly string[] } {
-  const held: string[] = [];
-  const banned: string[] = [];
+/** What a batch of decisions led to, in order. `confirm`: the last look before a ban. */
+function done(
+  decisions: readonly Decision[],
+  confirm: (decision: Decision) => Decision | undefined = (decision) => decision,
+): readonly string[] {
+  const acts: string[] = [];
   const waiting = [...decisions];
-  const names = (some: readonly Decision[]): string[] => some.map(({ probe }) => formatAddress(probe.source));
   const pipeline = new Pipeline({
     detector: {
       inspect: () => waiting.shift() ?? { verdict: "not-evidence", reason: "outgoing", probe: undefined },
       inspectContact: () => ({ verdict: "not-evidence", reason: "outgoing", probe: undefined }),
     },
-    confirm: (confirmed) => confirmed,
-    quarantine: (some) => void held.push(...names(some)),
+    quarantine: (suspects) => {
+      for (const { probe, isNew } of suspects) {
+        acts.push(`hold ${formatAddress(probe.source)}${isNew ? "" : " again"}`);
+      }
+    },
+    confirm: (decision) => {
+      acts.push("look");
+      return confirm(decision);
+    },
     bans: {
       make: (some) => {
-        banned.push(...names(some));
+        for (const { probe } of some) acts.push(`ban ${formatAddress(probe.source)}`);
         return Promise.resolve();
       },
     },
-    recorder: { record: () => ({ isWritten: true }) },
+    recorder: {
+      record: (events) => {
+        for (const { decision } of events) acts.push(`tell ${decision.verdict}`);
+        return { isWritten: true };
+      },
+    },
   });
   for (const _ of decisions) pipeline.frame(FRAME);
-  assert.deepEqual({ held, banned }, { held: [], banned: [] }, "nothing is done before the batch ends");
+  assert.deepEqual(acts, [], "nothing is done before the batch ends");
   pipeline.flush();
-  return { held, banned };
+  return acts;
 }
 
 Deno.test("Pipeline holds up a source once for all its probes of a batch", () => {
-  const twice = [11, 15].map((port) => decision("198.51.100.1", "below-trigger", port));
-  const other = decision("198.51.100.2", "below-trigger", 11);
-  assert.deepEqual(outcomeOf([...twice, other]), { held: ["198.51.100.1", "198.51.100.2"], banned: [] });
+  const [first, second] = [1, 2].map((probes) =>
+    decision("198.51.100.1", "below-trigger", { port: 10 + probes, probes })
+  );
+  const other = decision("198.51.100.2", "below-trigger", { probes: 2 });
+  assert.ok(first !== undefined && second !== undefined);
+  assert.deepEqual(done([first, second, other]), [
+    "hold 198.51.100.1",
+    "hold 198.51.100.2 again",
+    ...new Array(3).fill("tell below-trigger"),
+  ]);
 });
 
-Deno.test("Pipeline does not hold up whom it bans in the same batch", () => {
-  const batch = [decision("198.51.100.1", "below-trigger", 11), decision("198.51.100.1", "block", 15)];
-  assert.deepEqual(outcomeOf(batch), { held: [], banned: ["198.51.100.1"] });
+Deno.test("Pipeline holds up whom it has never seen before it asks whether to ban him", () => {
+  const acts = ["hold 198.51.100.1", "look", "ban 198.51.100.1"];
+  assert.deepEqual(done([decision("198.51.100.1", "block")]), [...acts, "tell block"]);
+  const three = [
+    decision("198.51.100.1", "below-trigger"),
+    decision("198.51.100.1", "block", { port: 15, probes: 2 }),
+  ];
+  assert.deepEqual(done(three), [...acts, "tell below-trigger", "tell block"]);
+});
+
+Deno.test("Pipeline does not hold up whom an earlier batch has held, when it bans him", () => {
+  const batch = [
+    decision("198.51.100.1", "below-trigger", { probes: 2 }),
+    decision("198.51.100.1", "block", { port: 15, probes: 3 }),
+  ];
+  assert.deepEqual(done(batch), ["look", "ban 198.51.100.1", "tell below-trigger", "tell block"]);
+});
+
+Deno.test("Pipeline bans nobody whom the last look clears", () => {
+  const block = decision("198.51.100.1", "block", { probes: 3 });
+  assert.deepEqual(done([block], () => undefined), ["look"]);
+  assert.deepEqual(done([block], (it) => ({ ...it, verdict: "protected", reason: "session" })), [
+    "look",
+    "tell protected",
+  ]);
 });

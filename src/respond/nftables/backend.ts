@@ -147,15 +147,20 @@ export class NftablesBackend implements Backend, Disposable {
   }
 
   /**
-   * Keep these from opening anything new for a moment; the time of those who are kept already begins anew.
+   * Keep these from opening anything new for a moment; the time of those who are kept already begins anew, unless they
+   * are said to be new: then they cost less.
    *
    * @returns How many the kernel refused, because the set is full or not there.
    */
-  quarantine(addresses: readonly Address[]): number {
+  quarantine(held: readonly { readonly address: Address; readonly isNew?: boolean }[]): number {
     if (this.#plan.quarantineSeconds === 0) return 0;
     return FAMILIES.map((family) => {
-      const keys = addresses.filter((address) => familyOf(address) === family).map(keyOf);
-      return this.#elements.put(`quarantined${family}`, keys).filter((error) => error !== undefined).length;
+      const some = held.filter(({ address }) => familyOf(address) === family);
+      const keys = some.map(({ address }) => keyOf(address));
+      const errors = some.every(({ isNew }) => isNew === true)
+        ? this.#elements.add(`quarantined${family}`, keys)
+        : this.#elements.put(`quarantined${family}`, keys);
+      return errors.filter((error) => error !== undefined).length;
     }).reduce((sum, refused) => sum + refused, 0);
   }
 
