@@ -80,13 +80,13 @@ const INNOCENTS: Readonly<Record<string, Behaviour>> = {
     await client.run([
       "sh",
       "-c",
-      "for p in 67 69 161 513 631; do echo x | nc -n -b -u -w 0 10.77.0.255 $p; done",
+      "for p in 67 69 161 513 631; do nc -n -b -u -w 0 10.77.0.255 $p <<END\nx\nEND\ndone",
     ]),
   "multicast": async (client) =>
     await client.run([
       "sh",
       "-c",
-      "ip route add 224.0.0.0/4 dev eth0; for p in 69 161 513 631; do echo x | nc -n -u -w 0 224.0.0.251 $p; done",
+      "ip route add 224.0.0.0/4 dev eth0; for p in 69 161 513 631; do nc -n -u -w 0 224.0.0.251 $p <<END\nx\nEND\ndone",
     ]),
   "active FTP, whose data connection this host opens from its port 20": async (client, target) => {
     using listener = client.inside(() => Deno.listen({ hostname: client.ipv4, port: 50001 }));

@@ -245,7 +245,7 @@ Deno.test("KernelEngine: replies to this host are no probes, not even late ones"
   await using trap = await ArmedTrap.arm(target, blocking());
   using sender = server.inside(() => new RawSender());
   // The host asks from a trapped port and closes the socket before the answers come.
-  await target.run(["sh", "-c", `echo x | nc -n -u -w 0 -p 500 ${server.ipv4} 53`]);
+  await target.out(["sh", "-c", `nc -n -u -w 0 -p 500 ${server.ipv4} 53 <<END\nx\nEND`]);
   const reply = { protocol: 17, source: server.ipv4, dest: target.ipv4, destPort: 500 } as const;
   for (let i = 0; i < 5; i++) sender.send({ ...reply, sourcePort: 53 });
   sender.send({ ...reply, sourcePort: 54 });

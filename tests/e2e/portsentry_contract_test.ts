@@ -139,9 +139,9 @@ for (const engine of ["kernel", "raw"] as const) {
       const question = "echo q | nc -n -u -p 700 -w 1 10.77.0.2 9999";
       await s.target.run(["sh", "-c", question]);
       // The socket is closed by now; the answer comes from the port that was asked.
-      await s.client.run(["sh", "-c", "echo a | nc -n -u -p 9999 -w 0 10.77.0.1 700"]);
+      await s.client.run(["sh", "-c", "nc -n -u -p 9999 -w 0 10.77.0.1 700 <<END\na\nEND"]);
       const stranger = await s.lab.host();
-      await stranger.run(["sh", "-c", "echo a | nc -n -u -p 9999 -w 0 10.77.0.1 700"]);
+      await stranger.run(["sh", "-c", "nc -n -u -p 9999 -w 0 10.77.0.1 700 <<END\na\nEND"]);
       await s.daemon.line(
         "a stranger at the same port is told of",
         (line) => line["source"] === stranger.ipv4 && line["protocol"] === "udp" && line["port"] === 700,

@@ -92,7 +92,8 @@ Deno.test("seed 002, C19 F23: excluded NetBIOS and DHCP ports and broadcasts ban
     await machine.start();
     await scanUdp(friend, "67,137,138,520", LAN_ADDRESS);
     await scan(friend, "113,139", LAN_ADDRESS);
-    const broadcasts = "for p in 68 69 111 161 513 631; do echo x | nc -n -b -u -w 0 10.77.0.255 $p; done";
+    const broadcasts =
+      "for p in 68 69 111 161 513 631; do nc -n -b -u -w 0 10.77.0.255 $p <<END\nx\nEND\ndone";
     await friend.run(["sh", "-c", broadcasts]);
     await scan(scanner, "112");
     await machine.heard(`Host ${scannerAddress} has been blocked via dropped route`);
