@@ -6,7 +6,7 @@ import { importsOf, type SourceFile, sourceFile, sourceFiles } from "./repo/sour
 const STAGES = ["capture", "decode", "detect", "respond", "record"];
 
 /** What the stages stand on, each on those before it. */
-const BASES = ["errors.ts", "version.ts", "net", "ffi", "system", "config", "host"];
+const BASES = ["errors.ts", "version.ts", "quantity.ts", "net", "ffi", "system", "config", "host"];
 
 /** These stages see nothing but values, so that a capture file is judged exactly as live packets are. */
 const PURE_STAGES: Readonly<Record<string, readonly string[]>> = {
