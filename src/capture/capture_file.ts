@@ -11,6 +11,13 @@ import { isPcapng, PcapngReader } from "./pcapng.ts";
 
 const MAGIC_BYTES = 4;
 const GZIP_MAGIC = 0x1f8b;
+/** Packers that we do not know how to unpack; the first bytes of their files. */
+const PACKERS = [
+  { name: "xz", magic: 0xfd377a58, mask: 0xffffffff },
+  { name: "zstd", magic: 0x28b52ffd, mask: 0xffffffff },
+  { name: "lz4", magic: 0x04224d18, mask: 0xffffffff },
+  { name: "bzip2", magic: 0x425a6800, mask: 0xffffff00 },
+] as const;
 const CHUNK_BYTES = 1 << 18;
 
 /** Packets that stand next to each other in the file. */
@@ -64,7 +71,7 @@ export async function* readCapture(stream: AsyncIterable<Uint8Array>): AsyncGene
         const magic = queue.peek(MAGIC_BYTES);
         if (magic === undefined) continue;
         reader = readerFor(magic);
-        if (reader === undefined) return yield failed(queue, "this is neither pcap nor pcapng");
+        if (reader === undefined) return yield failed(queue, `this is ${nameOf(magic)}`);
       }
       const batch = drain(reader, queue);
       yield batch;
@@ -82,6 +89,14 @@ function readerFor(magic: Uint8Array): CaptureReader | undefined {
   const format = pcapFormat(magic);
   if (format !== undefined) return new PcapReader(format);
   return isPcapng(magic) ? new PcapngReader() : undefined;
+}
+
+/** What a file is that begins like this, and what can be done about it. */
+function nameOf(magic: Uint8Array): string {
+  const start = viewOf(magic).getUint32(0);
+  const packer = PACKERS.find(({ magic, mask }) => ((start & mask) >>> 0) === magic)?.name;
+  if (packer !== undefined) return `packed with ${packer}; unpack it first (${packer} -d)`;
+  return "neither pcap nor pcapng";
 }
 
 function drain(reader: CaptureReader, queue: ByteQueue): CaptureBatch {

@@ -56,12 +56,17 @@ export class PcapReader implements CaptureReader {
     if (header === undefined) return MORE;
     const { littleEndian, unitsPerSecond } = this.#format;
     const view = viewOf(header);
+    const seconds = view.getUint32(0, littleEndian);
+    // No packet is of 2055 yet.
+    if (seconds === MICROSECONDS || seconds === NANOSECONDS) {
+      return fault("another pcap file begins here; join captures with mergecap");
+    }
     const captured = view.getUint32(8, littleEndian);
     if (captured > MAX_PACKET_BYTES) return fault(`a packet record claims to hold ${captured} bytes`);
     const record = queue.peek(RECORD_HEADER_BYTES + captured);
     if (record === undefined) return MORE;
     queue.skip(record.length);
-    const units = view.getUint32(0, littleEndian) * unitsPerSecond + view.getUint32(4, littleEndian);
+    const units = seconds * unitsPerSecond + view.getUint32(4, littleEndian);
     return {
       kind: "packet",
       packet: {
