@@ -3,8 +3,8 @@
  * @module
  */
 import type { Address } from "../net/address.ts";
-import type { PortSet } from "../net/ports.ts";
 import type { Prefix } from "../net/prefix.ts";
+import type { ListedPorts } from "./replay/listed_ports.ts";
 
 /** PortSentry's names of its six modes, which also are its command line options. */
 export const PORTSENTRY_MODES = ["tcp", "udp", "stcp", "sudp", "atcp", "audp"] as const;
@@ -99,9 +99,9 @@ export interface ReplayCommand extends WithOutput {
   /** The capture; `-`: standard input. */
   readonly capture: string;
   /** The watched host's addresses. */
-  readonly local: readonly Address[];
-  /** Its open TCP ports. Default: those that answer in the capture. */
-  readonly open?: PortSet | undefined;
+  readonly local?: readonly Address[] | undefined;
+  /** Its open ports. Default: those that answer in the capture. */
+  readonly open?: ListedPorts | undefined;
 }
 
 /** A command as it was understood. */

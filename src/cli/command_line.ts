@@ -13,8 +13,8 @@ import { DURATION_FORM, parseDuration } from "../config/duration.ts";
 import { CONFIG_FILE } from "../config/load.ts";
 import { type Address, formatAddress, parseAddress } from "../net/address.ts";
 import { formatPrefix, parsePrefix, type Prefix } from "../net/prefix.ts";
-import { parsePortRange, PortSet } from "../net/ports.ts";
 import { type Command, PORTSENTRY_MODES } from "./command.ts";
+import { formatListedPorts, type ListedPorts, parseListedPorts } from "./replay/listed_ports.ts";
 
 const configFile = optional(option("-c", "--config", string({ metavar: "FILE" }), {
   description: message`Configuration: TOML, or a portsentry.conf. Default: $PORTSNARE_CONFIG, else ${
@@ -133,11 +133,12 @@ const replay = command(
     capture: argument(string({ metavar: "CAPTURE" }), {
       description: message`A pcap or pcapng file; - for standard input.`,
     }),
-    local: option("--local", listValue("ADDRESS,…", parseAddress, formatAddress), {
-      description: message`Which addresses are the watched host's.`,
-    }),
-    open: optional(option("--open", portsValue(), {
-      description: message`Its open TCP ports. Default: those that answer in the capture.`,
+    local: optional(option("--local", listValue("ADDRESS,…", parseAddress, formatAddress), {
+      description: message`Which addresses are the watched host's. Left out: the likely ones are named.`,
+    })),
+    open: optional(option("--open", openPortsValue(), {
+      description:
+        message`Its open ports, such as ${"22,80,udp:514"}. Default: those that answer in the capture.`,
     })),
     config: optional(option("-c", "--config", string({ metavar: "FILE" }), {
       description: message`Configuration to judge by. Default: every default, but with response = "block".`,
@@ -227,17 +228,13 @@ function durationValue(): ValueParser<"sync", number> {
   });
 }
 
-function portsValue(): ValueParser<"sync", PortSet> {
-  return valueOf({
+function openPortsValue(): ValueParser<"sync", ListedPorts> {
+  return valueOf<ListedPorts>({
     metavar: "PORTS",
-    placeholder: new PortSet(),
-    parse: (text) => {
-      const ranges = text.split(",").map(parsePortRange);
-      const known = ranges.filter((range) => range !== undefined);
-      return known.length === ranges.length ? new PortSet(known) : undefined;
-    },
-    format: String,
-    expected: "a list of ports, such as 22,80,8000-8010",
+    placeholder: {},
+    parse: parseListedPorts,
+    format: formatListedPorts,
+    expected: "a list of ports, such as 22,80,8000-8010,udp:53",
   });
 }
 

@@ -81,7 +81,7 @@ async function replayOptions(command: CommandOf<"replay">): Promise<Parameters<t
     : (await loadConfig(command.config)).config;
   return {
     capture: command.capture,
-    local: command.local,
+    local: command.local ?? [],
     ...(command.open === undefined ? {} : { open: command.open }),
     config,
     json: command.json,

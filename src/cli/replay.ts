@@ -11,21 +11,23 @@ import { decodePacket } from "../decode/decode.ts";
 import { EXIT, type ExitCode, messageOf, UserError } from "../errors.ts";
 import type { Address } from "../net/address.ts";
 import { hostKey } from "../net/address.ts";
-import type { PortSet } from "../net/ports.ts";
+import { Coverage } from "./replay/coverage.ts";
 import { eachFrame, type Tally } from "./replay/frames.ts";
 import { readIgnored } from "./replay/ignored.ts";
+import type { ListedPorts } from "./replay/listed_ports.ts";
 import { OpenPorts } from "./replay/open_ports.ts";
 import { jsonPrinter, type Out, textPrinter } from "./replay/printer.ts";
+import { withSpooled } from "./replay/spool.ts";
 import { Trial, type TrialOptions } from "./replay/trial.ts";
 
 /** What is replayed, and how. */
 export interface ReplayOptions {
   /** A capture file; `-` for standard input. */
   readonly capture: string;
-  /** The addresses of the watched host. */
+  /** The addresses of the watched host. None: the error names the likely ones. */
   readonly local: readonly Address[];
-  /** Its open TCP ports; those that answer in the capture when not given. */
-  readonly open?: PortSet;
+  /** Its open ports; those that answer in the capture when not given. */
+  readonly open?: ListedPorts;
   /** How to judge. */
   readonly config: Config;
   /** Whether programs read the output. */
@@ -40,12 +42,7 @@ export interface ReplayOptions {
 export async function replay(options: ReplayOptions, out: Out): Promise<ExitCode> {
   const { capture } = options;
   if (capture !== "-" && (await isRegularFile(capture))) return await replayFile(options, out);
-  const spooled = await spool(capture);
-  try {
-    return await replayFile({ ...options, capture: spooled }, out);
-  } finally {
-    await Deno.remove(spooled);
-  }
+  return await withSpooled(capture, (path) => replayFile({ ...options, capture: path }, out));
 }
 
 async function replayFile(
@@ -53,12 +50,24 @@ async function replayFile(
   out: Out,
 ): Promise<ExitCode> {
   const host = new OpenPorts(local, open);
+  const coverage = new Coverage(local);
   const reassembler = new Reassembler();
   const first = await eachFrame(capture, (frame) => {
     const whole = reassembler.add(frame, frame.time);
-    if (whole !== undefined) host.learn(decodePacket(whole.bytes, whole.wireLength));
+    if (whole === undefined) return;
+    const packet = decodePacket(whole.bytes, whole.wireLength);
+    host.learn(packet);
+    coverage.take(packet);
   });
   refuseUnread(capture, first);
+  if (local.length === 0) {
+    const busiest = coverage.busiest();
+    throw new UserError(
+      "Cannot judge without --local and the addresses of the watched host" +
+        (busiest === "" ? "" : `; most packets of this capture are to ${busiest}`),
+      { exitCode: EXIT.usage },
+    );
+  }
   const ignored = await readIgnored(config.ignore);
   const scanners = await findScanners(capture, { config, host, ignored, scanners: new Set() });
   const printer = json ? jsonPrinter(out) : textPrinter(out);
@@ -67,7 +76,7 @@ async function replayFile(
     const finding = trial.take(frame);
     if (finding !== undefined) printer.finding(finding);
   });
-  printer.summary({ packets: tally.packets, reports: trial.reports });
+  printer.summary({ packets: tally.packets, reports: trial.reports, notes: coverage.notes() });
   complain(capture, tally);
   return EXIT.ok;
 }
@@ -114,23 +123,6 @@ async function isRegularFile(path: string): Promise<boolean> {
     return info.isFile;
   } catch (cause) {
     throw new UserError(`Cannot read the capture ${path}: ${messageOf(cause)}`, {
-      exitCode: EXIT.badData,
-      cause,
-    });
-  }
-}
-
-/** A pipe can be read once only, so it goes to a temporary file first. @returns Its path. */
-async function spool(capture: string): Promise<string> {
-  const path = await Deno.makeTempFile({ prefix: "portsnare-replay-" });
-  try {
-    const input = capture === "-" ? Deno.stdin.readable : (await Deno.open(capture)).readable;
-    const file = await Deno.open(path, { write: true });
-    await input.pipeTo(file.writable);
-    return path;
-  } catch (cause) {
-    await Deno.remove(path);
-    throw new UserError(`Cannot read the capture ${capture}: ${messageOf(cause)}`, {
       exitCode: EXIT.badData,
       cause,
     });

@@ -172,9 +172,13 @@ Deno.test("bad input: a wrong command line is told in one line that says where t
     ["unblock", /^portsnare: Something is missing after "unblock"; see: portsnare unblock --help$/],
     ["unblock 10.0.0.1 --all", /cannot be used together; see/],
     ["run --mode loud", /"tcp", "udp", "stcp", "sudp", "atcp", and "audp", but got "loud"; see/],
-    ["replay x", /^portsnare: The option --local is missing; see: portsnare replay --help$/],
+    [
+      `replay ${SYN_SCAN}`,
+      /^portsnare: Cannot judge without --local .*; most packets of this capture are to 10\.77\.0\.1 \(\d+\), /,
+    ],
     ["replay x --local here", /"here" is not a list of addresses/],
     ["replay x --local 10.0.0.1 --open 80-70", /"80-70" is not a list of ports/],
+    ["replay x --local 10.0.0.1 --open 80,udp:", /"80,udp:" is not a list of ports, such as 22,80,.*udp:53/],
     ["completions", /^portsnare: .*shell/],
     ["completions tcsh", /"tcsh"/],
   ];

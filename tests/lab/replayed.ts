@@ -6,7 +6,7 @@ import { replay } from "../../src/cli/replay.ts";
 import { type Config, defaultConfig } from "../../src/config/schema.ts";
 import { EXIT, UserError } from "../../src/errors.ts";
 import { parseAddress } from "../../src/net/address.ts";
-import type { PortSet } from "../../src/net/ports.ts";
+import type { ListedPorts } from "../../src/cli/replay/listed_ports.ts";
 import { ethernet, pcapFile } from "./packets.ts";
 
 /** A source in the summary. */
@@ -27,6 +27,8 @@ export interface Replayed {
   readonly packets: number;
   readonly probeCount: number;
   readonly sources: readonly ReplayedSource[];
+  /** What it told about the capture. */
+  readonly notes: readonly string[];
   /** The exit code, and the message for standard error. */
   readonly code: number;
   readonly error: string;
@@ -46,7 +48,7 @@ export function blockingConfig(change: (config: Config) => Partial<Config> = () 
 /** Replay a file. */
 export async function replayed(path: string, options: {
   readonly local: string;
-  readonly open?: PortSet;
+  readonly open?: ListedPorts;
   readonly config?: Config;
 }): Promise<Replayed> {
   const lines: Record<string, unknown>[] = [];
@@ -71,6 +73,7 @@ export async function replayed(path: string, options: {
     probeCount: Number(summary?.["probes"]),
     // The summary's form is what these tests are about; a field that is missing shows up in their comparisons.
     sources: (summary?.["sources"] ?? []) as ReplayedSource[],
+    notes: (summary?.["notes"] ?? []) as string[],
     code,
     error,
   };

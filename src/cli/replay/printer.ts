@@ -2,6 +2,7 @@
  * What a replay prints: JSON lines for programs, bans and a table for people.
  * @module
  */
+import { formatDuration } from "../../config/duration.ts";
 import { formatAddress } from "../../net/address.ts";
 import { quantity } from "../../quantity.ts";
 import { formatTime } from "../format.ts";
@@ -11,16 +12,28 @@ import type { Finding } from "./trial.ts";
 
 /** Rows of the table for people; programs get every source. */
 const MAX_ROWS = 40;
+/** Scanners that are counted when the configuration bans nobody. */
+const MAX_UNBANNED = 65_536;
 
 /** Takes one line without its newline. */
 export type Out = (line: string) => void;
+
+/** What is told at the end. */
+export interface Summary {
+  /** How many packets the capture holds. */
+  readonly packets: number;
+  /** What each source did. */
+  readonly reports: SourceReports;
+  /** What somebody should know before they believe this; a sentence each. */
+  readonly notes: readonly string[];
+}
 
 /** Writes findings as they come, and the summary. */
 export interface Printer {
   /** A probe, with what became of it. */
   finding(finding: Finding): void;
   /** The end. */
-  summary(summary: { readonly packets: number; readonly reports: SourceReports }): void;
+  summary(summary: Summary): void;
 }
 
 /** One JSON object a line. */
@@ -38,7 +51,7 @@ export function jsonPrinter(out: Out): Printer {
       const { reason, ports, probes } = decision;
       line({ type: "block", time, source, reason, ports, probes });
     },
-    summary({ packets, reports }): void {
+    summary({ packets, reports, notes }): void {
       const sources = reports.all();
       const probes = sources.reduce((sum, source) => sum + probesOf(source), reports.omittedProbes);
       line({
@@ -47,6 +60,7 @@ export function jsonPrinter(out: Out): Printer {
         probes,
         omitted_probes: reports.omittedProbes,
         sources: sources.map(sourceFields),
+        notes,
       });
     },
   };
@@ -54,8 +68,12 @@ export function jsonPrinter(out: Out): Printer {
 
 /** Bans as they come, then a table. */
 export function textPrinter(out: Out): Printer {
+  const unbanned = new Set<string>();
   return {
     finding({ decision }): void {
+      if (decision?.verdict === "observe" && unbanned.size < MAX_UNBANNED) {
+        unbanned.add(formatAddress(decision.probe.source));
+      }
       if (decision?.verdict !== "block") return;
       const { probe, reason, ports, probes } = decision;
       const source = formatAddress(probe.source);
@@ -65,7 +83,7 @@ export function textPrinter(out: Out): Printer {
         }`,
       );
     },
-    summary({ packets, reports }): void {
+    summary({ packets, reports, notes }): void {
       const sources = [...reports.all()].sort((a, b) => probesOf(b) - probesOf(a));
       const banned = sources.filter((source) => source.fate === "block");
       const probes = sources.reduce((sum, source) => sum + probesOf(source), reports.omittedProbes);
@@ -73,7 +91,7 @@ export function textPrinter(out: Out): Printer {
         const told = [...banned, ...sources.filter((source) => source.fate !== "block")];
         out(
           formatTable(
-            ["SOURCE", "DECISION", "PROBES", "PORTS", "FIRST", "LAST", "SCANS"],
+            ["SOURCE", "DECISION", "PROBES", "PORTS", "FIRST", "LASTED", "SCANS"],
             told.slice(0, MAX_ROWS).map(row),
           ),
         );
@@ -85,6 +103,14 @@ export function textPrinter(out: Out): Printer {
         }, ` +
           `${banned.length} would have been banned`,
       );
+      if (unbanned.size > 0) {
+        out(
+          `over the trigger, but only observed, as the configuration says: ${
+            quantity(unbanned.size, "source")
+          }`,
+        );
+      }
+      for (const note of notes) out(note);
     },
   };
 }
@@ -96,7 +122,7 @@ function row(source: SourceReport): readonly string[] {
     String(probesOf(source)),
     String(source.ports.size),
     formatTime(source.first),
-    formatTime(source.last),
+    formatDuration(source.last - source.first),
     Object.entries(source.scans).map(([scan, count]) => `${scan} ${count}`).join(", "),
   ];
 }

@@ -59,6 +59,17 @@ Deno.test("commandLine gives block and unblock their target, time and reason", (
   assert.ok(all.verb === "unblock" && all.target === "all");
 });
 
+Deno.test("commandLine takes the open ports of a capture's host by protocol", () => {
+  const open = (ports: string) => {
+    const command = understood("replay", "x.pcap", "--open", ports);
+    assert.ok(command.verb === "replay");
+    return [command.open?.tcp?.toString(), command.open?.udp?.toString()];
+  };
+  assert.deepEqual(open("22,80-90"), ["22,80-90", undefined]);
+  assert.deepEqual(open("udp:514"), [undefined, "514"]);
+  assert.deepEqual(open("22,udp:500-501,80,udp:53"), ["22,80", "53,500-501"]);
+});
+
 Deno.test("commandLine refuses what it does not understand", () => {
   const wrong = [
     [],
@@ -70,9 +81,10 @@ Deno.test("commandLine refuses what it does not understand", () => {
     ["block", "1.2.3.4", "--for", "2"],
     ["unblock"],
     ["unblock", "--all", "1.2.3.4"],
-    ["replay", "x.pcap"],
     ["replay", "x.pcap", "--local", "nobody"],
     ["replay", "x.pcap", "--local", "192.0.2.1", "--open", "99999"],
+    ["replay", "x.pcap", "--local", "192.0.2.1", "--open", "udp:"],
+    ["replay", "x.pcap", "--local", "192.0.2.1", "--open", "tcp:80"],
     ["run", "--mode", "ntcp"],
     ["status", "--jsn"],
   ];

@@ -103,6 +103,20 @@ Deno.test("replay tells people the ban and a table", async () => {
   );
   const text = lines.join("\n");
   assert.match(text, /ban 10\.77\.0\.16: distinct-ports, 3 ports/);
-  assert.match(text, /10\.77\.0\.16 +block +8 +8/);
+  assert.match(text, /10\.77\.0\.16 +block +8 +8 +[-\d]+ [:\d]+ +2s +syn 8$/m);
   assert.match(text, /22 packets, 8 probes of 1 source, 1 would have been banned/);
+});
+
+Deno.test("replay tells people who is a scanner when the configuration bans nobody", async () => {
+  const lines: string[] = [];
+  const local = [parseAddress("10.77.0.1")].filter((address) => address !== undefined);
+  const config = blockingConfig((c) => ({ tcp: { ...c.tcp, response: "observe" } }));
+  for (const capture of [at("nmap-slow.pcap"), at("benign-mistake.pcap")]) {
+    await replay({ capture, local, config, json: false }, (line) => lines.push(line));
+  }
+  assert.match(lines.join("\n"), /^10\.77\.0\.16 +observe +8 /m);
+  const told = lines.filter((line) => line.includes("only observed"));
+  assert.deepEqual(told, [
+    "over the trigger, but only observed, as the configuration says: 1 source",
+  ]);
 });

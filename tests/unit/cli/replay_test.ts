@@ -2,6 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import type { Config } from "../../../src/config/schema.ts";
 import { PortSet } from "../../../src/net/ports.ts";
+import { until } from "../../lab/lab.ts";
 import { concat, ethernet, fragment6, icmp, ip, pcapFile, sctp, tcp, udp } from "../../lab/packets.ts";
 import {
   blockingConfig,
@@ -225,9 +226,105 @@ const OPEN: readonly (readonly [name: string, packets: Packets, ports: readonly 
     ],
   ];
 
+/** Settings under which a single probe of any port is a scan. */
+const HAIR_TRIGGER = blockingConfig((c) => ({
+  tcp: { ...c.tcp, advanced_below: 65536 },
+  udp: { ...c.udp, advanced_below: 65536 },
+  detect: { ...c.detect, scan_trigger: 0 },
+}));
+
+/** Which UDP ports an answer shows to be open, and which it does not; every port that is not is one ban. */
+const UDP_ANSWERS: readonly (readonly [name: string, packets: Packets, blocks: number])[] = [
+  ["TFTP: the server answers from a new port", [
+    datagram(40000, 69),
+    ask(50001, 40000),
+    datagram(40000, 50001),
+    ask(50001, 40000),
+  ], 0],
+  ["a new port answers somebody else", [datagram(40000, 69), ask(50001, 40001)], 1],
+  ["another port that was asked as well answers for itself", [
+    datagram(40000, 53),
+    datagram(40000, 69),
+    ask(53, 40000),
+  ], 1],
+  ["a question that came after the answer", [ask(50001, 40000), datagram(40000, 69)], 1],
+];
+
+for (const [name, packets, blocks] of UDP_ANSWERS) {
+  Deno.test(`replay, with a hair trigger: ${name}`, async () => {
+    const result = await replayedPackets(packets, { local: US, config: HAIR_TRIGGER });
+    assert.equal(result.blocks.length, blocks);
+  });
+}
+
+const incoming = (packets: Packets): Packets => packets.filter((packet) => packet[15] === 1);
+
+/** Captures in which the watched host says nothing: what can only be an answer bans nobody, what asks does. */
+const ONE_WAY: readonly (readonly [name: string, packets: Packets, blocks: number])[] = [
+  ["DNS answers to our ports", Array.from({ length: 9 }, (_, i) => datagram(53, 33000 + i)), 0],
+  ["the last ACKs of our connections", Array.from({ length: 9 }, (_, i) => from(80, 33000 + i, ACK)), 0],
+  ["the FINs of our connections", Array.from({ length: 9 }, (_, i) => from(80, 33000 + i, FIN | ACK)), 0],
+  ["our connections", incoming(used(33000, 80)), 0],
+  ["their SYNs", scan(9), 1],
+  ["their SYNs, from a service's port", Array.from({ length: 9 }, (_, i) => from(53, 33000 + i, SYN)), 1],
+  ["their datagrams", Array.from({ length: 9 }, (_, i) => datagram(40000, 33000 + i)), 1],
+  ["their datagrams to services, from a service's port", [7, 9, 13].map((port) => datagram(53, port)), 1],
+];
+
+for (const [name, packets, blocks] of ONE_WAY) {
+  Deno.test(`replay of one direction only: ${name}`, async () => {
+    const config = blockingConfig((c) => ({
+      tcp: HAIR_TRIGGER.tcp,
+      udp: HAIR_TRIGGER.udp,
+      detect: c.detect,
+    }));
+    const alone = await replayedPackets(packets, { local: US, config });
+    assert.equal(alone.blocks.length, blocks);
+    assert.match(
+      alone.notes.join(),
+      /^No packet of the capture is from 198\.51\.100\.2: .*--open 80,443,udp:53$/,
+    );
+    // What another address of ours says does not make this one heard.
+    const other = ip({ from: US6, to: THEM6, payload: tcp({ from: 40000, to: 80 }) });
+    const beside = await replayedPackets([...packets, other], { local: `${US},${US6}`, config });
+    assert.equal(beside.blocks.length, blocks);
+  });
+}
+
+Deno.test("replay believes that a UDP port which never answers is open, when --open says so", async () => {
+  const packets = [7, 9, 514].map((port) => datagram(40000, port));
+  const rows = [[{}, 1], [{ udp: PortSet.of(514) }, 0], [{ tcp: PortSet.of(514) }, 1]] as const;
+  for (const [open, blocks] of rows) {
+    assert.equal((await replayedPackets(packets, { local: US, open })).blocks.length, blocks);
+  }
+});
+
+Deno.test("replay says when it was asked about the wrong host, or too little was captured", async () => {
+  const wrong = await replayedPackets(scan(5), { local: "203.0.113.7" });
+  assert.deepEqual([wrong.code, wrong.sources], [0, []]);
+  assert.deepEqual(wrong.notes, [
+    "No packet of the capture is to 203.0.113.7; most are to 198.51.100.2 (5): is one of these the watched host?",
+  ]);
+  const none = await replayedPackets(scan(5), { local: "" });
+  assert.equal(none.code, 64);
+  assert.match(none.error, /^Cannot judge without --local .* are to 198\.51\.100\.2 \(5\)$/);
+  const closed = reply(1, 40000, RST | ACK);
+  const short = [...scan(5), closed].map((bytes) => ({
+    time: START,
+    bytes: ethernet(bytes),
+    wireLength: 74,
+  }));
+  const cut = short.map((record, i) => i < 3 ? { ...record, bytes: record.bytes.subarray(0, 34) } : record);
+  const result = await replayedBytes(pcapFile(cut), { local: US });
+  assert.deepEqual(result.notes, [
+    "Captured too short to be judged: 3 packets, whose headers were not kept whole",
+  ]);
+  assert.deepEqual((await replayedPackets([...scan(5), closed], { local: US })).notes, []);
+});
+
 for (const [name, packets, ports, blocks] of OPEN) {
   Deno.test(`replay: ${name}`, async () => {
-    const open = ports.length === 0 ? {} : { open: PortSet.of(...ports) };
+    const open = ports.length === 0 ? {} : { open: { tcp: PortSet.of(...ports) } };
     const result = await replayedPackets(packets, { local: US, ...open });
     assert.equal(result.blocks.length, blocks);
   });
@@ -362,6 +459,26 @@ Deno.test("replay reads a pipe by way of a temporary file, and removes that", as
   } finally {
     if (before === undefined) Deno.env.delete("TMPDIR");
     else Deno.env.set("TMPDIR", before);
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("replay leaves no temporary file when it is interrupted while it reads a pipe", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const main = new URL("../../../src/main.ts", import.meta.url).pathname;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", main, "replay", "-", "--local", US],
+      stdin: "piped",
+      env: { TMPDIR: directory },
+    }).spawn();
+    const spooled = (): number => [...Deno.readDirSync(directory)].length;
+    await until("the temporary file is there", () => spooled() === 1, 30);
+    child.kill("SIGINT");
+    assert.equal((await child.status).signal, "SIGINT");
+    await child.stdin.close().catch(() => {});
+    assert.equal(spooled(), 0);
+  } finally {
     await Deno.remove(directory, { recursive: true });
   }
 });
