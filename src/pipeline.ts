@@ -27,11 +27,11 @@ export interface Stages {
   readonly recorder: { readonly record: (events: readonly ProbeEvent[]) => unknown };
 }
 
-/** Somebody to be held up. */
+/** A source to be held up. */
 export interface Suspect {
-  /** The last thing that was seen of him. */
+  /** The last probe that was seen of the source. */
   readonly probe: Probe;
-  /** Whether nothing was known of him before this batch, so that nobody can have held him up already. */
+  /** Whether nothing was known of the source before this batch, so that nothing can have held it up already. */
   readonly isNew: boolean;
 }
 

@@ -92,7 +92,7 @@ export class ConnectEngine implements Engine {
 
   /** See {@link Engine.stats}. Callers whom the kernel turned away are not known to it. */
   stats(): EngineStats {
-    const overflown = this.#traps.reduce((sum, trap) => sum + ("lost" in trap ? trap.lost : 0), 0);
+    const overflown = this.#traps.reduce((sum, trap) => sum + (trap instanceof UdpTrap ? trap.lost : 0), 0);
     const lost = overflown + this.#refused;
     return { trapped: this.#reported + lost, reported: this.#reported, lost };
   }

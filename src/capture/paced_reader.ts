@@ -59,7 +59,7 @@ export class PacedReader implements Disposable {
   async #run(): Promise<void> {
     try {
       while (await this.#poller.wait()) {
-        // The first alone, and acted upon: a new scanner is not to be answered while we look at what else he sent.
+        // The first alone, and acted upon: what a new scanner sent besides must not delay the answer to its first packet.
         await this.#drain(1);
         if (!this.#wakes.take(performance.now())) await this.#drainByClock();
       }

@@ -1,5 +1,5 @@
 /**
- * A token bucket: how often somebody may be woken at once before he is made to wait for the clock.
+ * A token bucket: how often a reader may be woken by packets before it must wait for the clock.
  * @module
  */
 

@@ -14,7 +14,7 @@
  * Bounds: `capacity` sources: a fifth one in a full set replaces, of those that are dead, or were dealt with, or have
  * the fewest ports, the one seen longest ago, so that a flood of forged sources displaces itself before it displaces a
  * scanner, and scanners who are banned already make room for those who are about to be. Among equals each way of the set
- * has its turn: nobody is displaced at once for where his address happens to lie. `slots` ports and probes for each
+ * has its turn: no source is displaced at once for the place its address hashes to. `slots` ports and probes for each
  * source: a further port replaces the one seen longest ago, so that counts stop growing at `slots`, which is never below
  * the trigger. A source takes 32 bytes, and 12 more for each port or probe up to `slots`.
  * @module

@@ -73,7 +73,7 @@ export class PacketRing implements Disposable {
 
   /**
    * Hand over what is waiting now, at most `max` frames, each back to the kernel afterwards. What comes meanwhile is left
-   * for the next time: whoever acts on a batch is not to be kept from it by a scanner who sends as fast as he is read.
+   * for the next time: a scanner who sends as fast as we read must not keep the caller from acting on a batch.
    *
    * @param whole Gives the whole packet when the frame was too small for it, `undefined` when it cannot.
    * @returns How many frames were taken, including twins that were not handed over.

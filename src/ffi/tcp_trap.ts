@@ -1,8 +1,8 @@
 /**
  * A TCP port that lets anybody in, to see who comes.
  *
- * Not the runtime's listener: that loses a caller who resets at once (`nmap -sT`), because it asks for his address
- * only after accepting him. The accept call itself still knows it.
+ * Not the runtime's listener: that loses a caller who resets at once (`nmap -sT`), because it asks for the
+ * caller's address only after accepting. The accept call itself still knows it.
  * @module
  */
 import type { Address } from "../net/address.ts";
@@ -68,7 +68,7 @@ export class TcpTrap implements Disposable {
   /**
    * Let one caller in, send the banner, and close: no connection is ever left open.
    *
-   * @param banner Sent as far as the socket takes it at once. A caller who sent something himself may lose it to the
+   * @param banner Sent as far as the socket takes it at once. A caller who sent something may lose it to the
    *   reset that closing then causes.
    */
   accept(banner?: Uint8Array<ArrayBuffer>): Accepted {

@@ -29,7 +29,7 @@ export interface ServedSources {
 /** Asks the kernel who a probe was for. */
 export class ServedCache {
   readonly #sources: ServedSources;
-  /** Protocol, address and port that nobody owned a moment ago. Only for packets that can belong to no connection. */
+  /** TCP ports with their addresses that nobody owned a moment ago. Only for SYNs, which belong to no connection. */
   readonly #unowned = new Set<string>();
   #since = -Infinity;
 

@@ -249,6 +249,7 @@ export class Responder {
     try {
       return this.#hostsDeny.targets().length > 0;
     } catch {
+      // Nobody asked for this file to be written: one that cannot be read is left alone.
       return false;
     }
   }

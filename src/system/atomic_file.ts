@@ -30,8 +30,8 @@ export interface FileOptions {
 /**
  * Put `contents` in place of the file, all or nothing: written beside it, flushed, renamed over it.
  *
- * An existing file's mode and owner are kept; where they may not be, nothing is changed. Needs write access to the directory; see {@link editFile} for a file
- * whose directory is not writable.
+ * An existing file's mode and owner are kept; where they may not be, nothing is changed. Needs write access to the
+ * directory; see {@link editFile} for a file whose directory is not writable.
  *
  * @throws {Error} That says what was attempted; the old file is then as it was.
  */

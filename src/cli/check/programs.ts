@@ -66,7 +66,7 @@ async function commandFindings(name: string, command: Command, host: CheckHost):
   return findings;
 }
 
-/** Where iptables looks for its extensions on the architectures that we are built for. */
+/** Whether iptables finds this extension where Debian has them, on either 64-bit architecture. */
 async function hasExtension(name: string, host: CheckHost): Promise<boolean> {
   for (const architecture of ["x86_64-linux-gnu", "aarch64-linux-gnu"]) {
     // A shared object is executable by nobody, so it is looked for as a file.

@@ -147,8 +147,8 @@ export class State implements Disposable {
   }
 
   /**
-   * The bans so far have been written to the log. Kept with the next change, or at the next {@link State.tick}: who is
-   * killed in between tells them once more when he is back.
+   * The bans so far have been written to the log. Kept with the next change, or at the next {@link State.tick}: a
+   * daemon that is killed in between writes them once more after its next start.
    */
   markRecorded(): void {
     this.#isMarkDue = true;

@@ -2,7 +2,7 @@
  * The state database as something that may fail at any moment: opened when possible, moved aside when corrupt, tried
  * again later, and never a reason to stop.
  *
- * Invariant: `use` either did the whole of what it was asked, in one transaction, or nothing.
+ * Invariant: `write` either did the whole of what it was asked, in one transaction, or nothing.
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
