@@ -1,5 +1,5 @@
 /**
- * What the guide "Debian11, Server, Portsentry to block port scans" (seed 000) and its French twin (seed 003) say to do:
+ * What the guide "Debian11, Server, Portsentry to block port scans" and its French twin say to do:
  * advanced modes, blocking by iptables' CHAOS target and TCP wrappers, exceptions.
  * @module
  */

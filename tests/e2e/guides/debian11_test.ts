@@ -1,5 +1,5 @@
 /**
- * The guides "Debian11, Server, Portsentry to block port scans" (seed 000) and its French twin (seed 003), which has
+ * The guides "Debian11, Server, Portsentry to block port scans" and its French twin, which has
  * the same lines: advanced modes, blocking by iptables' CHAOS target and TCP wrappers, ignore lines.
  *
  * Their part on fail2ban is in fail2ban_test.ts, installation and `systemctl` in the package's tests.
@@ -15,7 +15,7 @@ import { NameServer } from "../../lab/name_server.ts";
 const CHAOS =
   "iptables -N CHAOS && iptables -A CHAOS -p tcp -j REJECT --reject-with tcp-reset && iptables -A CHAOS -j DROP";
 
-Deno.test("seeds 000 and 003, C3 C4: the sed lines change what they name and nothing else, and a restart obeys them", async () => {
+Deno.test("guide Debian11, C3 C4: the sed lines change what they name and nothing else, and a restart obeys them", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     const first = await machine.start();
     const before = (await machine.read("/etc/portsentry/portsentry.conf")).split("\n");
@@ -42,7 +42,7 @@ Deno.test("seeds 000 and 003, C3 C4: the sed lines change what they name and not
   });
 });
 
-Deno.test("seeds 000 and 003, C11 C12 C13 F6: the scanner meets CHAOS and TCP wrappers; unblock takes both back", async () => {
+Deno.test("guide Debian11, C11 C12 C13 F6: the scanner meets CHAOS and TCP wrappers; unblock takes both back", async () => {
   await besieged(async ({ machine, scanner, scannerAddress, lab }) => {
     await recipe(machine);
     await machine.sh(CHAOS);
@@ -71,7 +71,7 @@ Deno.test("seeds 000 and 003, C11 C12 C13 F6: the scanner meets CHAOS and TCP wr
   });
 });
 
-Deno.test("seeds 000 and 003: UDP scanners are blocked as well", async () => {
+Deno.test("guide Debian11: UDP scanners are blocked as well", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.sh(CHAOS);
@@ -85,7 +85,7 @@ Deno.test("seeds 000 and 003: UDP scanners are blocked as well", async () => {
   });
 });
 
-Deno.test("seeds 000 and 003, F1: without xtables-addons the failure names the packages, and TCP wrappers block all the same", async () => {
+Deno.test("guide Debian11, F1: without xtables-addons the failure names the packages, and TCP wrappers block all the same", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.start();
@@ -106,7 +106,7 @@ Deno.test("seeds 000 and 003, F1: without xtables-addons the failure names the p
   });
 });
 
-Deno.test("seeds 000 and 003, F1: when CHAOS is the only action and fails, nothing says that anybody was blocked", async () => {
+Deno.test("guide Debian11, F1: when CHAOS is the only action and fails, nothing says that anybody was blocked", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.sh("sed -i 's/^KILL_HOSTS_DENY/#&/' /etc/portsentry/portsentry.conf");
@@ -121,7 +121,7 @@ Deno.test("seeds 000 and 003, F1: when CHAOS is the only action and fails, nothi
 });
 
 for (const mask of ["24", "255.255.255.0"]) {
-  Deno.test(`seeds 000 and 003, C14 F4: LAN_IP/LAN_NM with LAN_NM=${mask} ignores the whole network, host bits and all`, async () => {
+  Deno.test(`guide Debian11, C14 F4: LAN_IP/LAN_NM with LAN_NM=${mask} ignores the whole network, host bits and all`, async () => {
     await besieged(async ({ machine, friend, scanner, scannerAddress }) => {
       await recipe(machine, { mask });
       await machine.sh(CHAOS);
@@ -137,7 +137,7 @@ for (const mask of ["24", "255.255.255.0"]) {
   });
 }
 
-Deno.test("seeds 000 and 003: check understands the configuration, and names the hosts.allow line that overrides blocks", async () => {
+Deno.test("guide Debian11: check understands the configuration, and names the hosts.allow line that overrides blocks", async () => {
   await besieged(async ({ machine }) => {
     await recipe(machine);
     const { code, stdout, stderr } = await machine.portsnare("check");
@@ -147,7 +147,7 @@ Deno.test("seeds 000 and 003: check understands the configuration, and names the
   });
 });
 
-Deno.test("seeds 000 and 003, F20: RESOLVE_HOST = 1 puts the name of the scanner into log and history", async () => {
+Deno.test("guide Debian11, F20: RESOLVE_HOST = 1 puts the name of the scanner into log and history", async () => {
   await besieged(async ({ lab, machine, scanner, scannerAddress }) => {
     const names = await lab.host();
     await NameServer.start(names, { [scannerAddress]: ["scanner", "example", "net"] });

@@ -1,5 +1,5 @@
 /**
- * The guide "Customizing PortSentry" (seed 002): exclusions in the advanced modes, a black-hole route or iptables, and an
+ * The guide "Customizing PortSentry": exclusions in the advanced modes, a black-hole route or iptables, and an
  * external command before or after the block.
  */
 import assert from "node:assert/strict";
@@ -18,7 +18,7 @@ async function recipe(machine: Machine, lines: readonly string[]): Promise<void>
 
 for (const first of [false, true]) {
   const when = first ? "before" : "after";
-  Deno.test(`seed 002, C11 C12: KILL_RUN_CMD_FIRST = "${first ? 1 : 0}" runs the command ${when} the block`, async () => {
+  Deno.test(`guide Customizing, C11 C12: KILL_RUN_CMD_FIRST = "${first ? 1 : 0}" runs the command ${when} the block`, async () => {
     await besieged(async ({ machine, scanner, scannerAddress: ip }) => {
       const notify = `${machine.directory}/notify`;
       await recipe(machine, [
@@ -53,7 +53,7 @@ for (const first of [false, true]) {
   });
 }
 
-Deno.test("seed 002: a route through a neighbour that is not there keeps all answers from the scanner", async () => {
+Deno.test("guide Customizing: a route through a neighbour that is not there keeps all answers from the scanner", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     const route = "/sbin/route add -host $TARGET$ gw 10.77.0.254";
     await recipe(machine, [...BLOCKING, `KILL_ROUTE="${route}"`]);
@@ -71,7 +71,7 @@ Deno.test("seed 002: a route through a neighbour that is not there keeps all ans
   });
 });
 
-Deno.test("seed 002, F1: the gateway of the guide, 123.45.67.89, cannot be reached from here, and the log says so", async () => {
+Deno.test("guide Customizing, F1: the gateway of the guide, 123.45.67.89, cannot be reached from here, and the log says so", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine, [...BLOCKING, 'KILL_ROUTE="/sbin/route add -host $TARGET$ gw 123.45.67.89"']);
     await machine.start();
@@ -86,7 +86,7 @@ Deno.test("seed 002, F1: the gateway of the guide, 123.45.67.89, cannot be reach
   });
 });
 
-Deno.test("seed 002, C19 F23: excluded NetBIOS and DHCP ports and broadcasts ban nobody of the LAN", async () => {
+Deno.test("guide Customizing, C19 F23: excluded NetBIOS and DHCP ports and broadcasts ban nobody of the LAN", async () => {
   await besieged(async ({ machine, friend, scanner, scannerAddress }) => {
     await recipe(machine, [...BLOCKING, IPTABLES]);
     await machine.start();
@@ -102,7 +102,7 @@ Deno.test("seed 002, C19 F23: excluded NetBIOS and DHCP ports and broadcasts ban
   });
 });
 
-Deno.test("seed 002, C12: with BLOCK 2 the external command runs, and nothing else", async () => {
+Deno.test("guide Customizing, C12: with BLOCK 2 the external command runs, and nothing else", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     const ran = `${machine.directory}/ran`;
     await recipe(machine, [
