@@ -84,6 +84,14 @@ export class Processes implements AsyncDisposable {
     this.startMs = begun instanceof Date ? Date.now() - begun.getTime() : performance.now() - begin;
   }
 
+  /** Schedule them as portsnare's unit does (debian/portsnare.service). */
+  async inRealTime(): Promise<void> {
+    for (const pid of this.group.pids()) {
+      const argv = ["chrt", "--all-tasks", "--reset-on-fork", "--rr", "--pid", "1", String(pid)];
+      await this.#host.out(argv);
+    }
+  }
+
   /** End all of them, politely and then for certain. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const signal of ["SIGTERM", "SIGKILL"] as const) {

@@ -62,6 +62,7 @@ export async function startPortsnare(
     ready: "active and listening",
     readyLines: 1,
   });
+  await processes.inRealTime();
   const socket = `${directory}/control.sock`;
   return {
     startMs: processes.startMs,

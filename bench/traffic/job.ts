@@ -4,6 +4,7 @@
  */
 import { DENO } from "../../tests/lab/deno.ts";
 import type { Host } from "../../tests/lab/lab.ts";
+import { pinned } from "../measure/cpus.ts";
 
 /** Who sends to whom. Sources are forged: the sending host answers for the whole network that they are of. */
 interface Route {
@@ -65,10 +66,19 @@ export async function send(host: Host, job: Job): Promise<Sent> {
   return sent;
 }
 
-/** The same for one job after the other, with a pause in between, so that each is over before the next begins. */
-export async function sendEach(host: Host, jobs: readonly Job[]): Promise<readonly Sent[]> {
+/**
+ * The same for one job after the other, with a pause in between, so that each is over before the next begins.
+ *
+ * @param undisturbed Keep the sender to one processor, in real time: a beat is then a beat, whatever else this machine does.
+ */
+export async function sendEach(
+  host: Host,
+  jobs: readonly Job[],
+  { undisturbed = false }: { readonly undisturbed?: boolean } = {},
+): Promise<readonly Sent[]> {
   const script = new URL("./send.ts", import.meta.url).pathname;
-  const argv = [DENO, "run", "-A", "--cached-only", script, JSON.stringify(jobs)];
+  const sender = [DENO, "run", "-A", "--cached-only", script, JSON.stringify(jobs)];
+  const argv = undisturbed ? pinned("client", ["chrt", "--rr", "1", ...sender]) : sender;
   // Printed by send.ts, which is typed.
   return JSON.parse(await host.out(argv, { seconds: SECONDS })) as readonly Sent[];
 }
