@@ -18,7 +18,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
   const command = run(commandLine, {
     programName: "portsnare",
     args: translatePortsentryArguments(args),
-    help: "both",
+    help: { command: true, option: { names: ["-h", "--help"] } },
     version: `portsnare ${VERSION} (${BUILD})`,
     brief: message`portsnare detects port scans of this host and keeps the scanners out.`,
     completion: { command: { names: ["completions"] } },
@@ -29,7 +29,7 @@ export async function main(args: readonly string[]): Promise<ExitCode> {
       if (!told) console.error(usageError(text, args));
       told = true;
     },
-    usageLine: [{ type: "ellipsis" }],
+    usageLine: [{ type: "argument", metavar: "COMMAND …" }],
     termWidth: "auto",
   });
   try {

@@ -42,6 +42,21 @@ export function requirePrivileges(
   );
 }
 
+/**
+ * Say that the rules of portsnare cannot be taken back, before each program says it in its own words, or seems to find
+ * none.
+ *
+ * @param has Whether this process has a capability. Default: asks the kernel.
+ * @throws {UserError} When it lacks `CAP_NET_ADMIN`.
+ */
+export function requireTeardownPrivileges(has: (name: Capability) => boolean = hasCapability): void {
+  if (has("CAP_NET_ADMIN")) return;
+  throw new UserError(
+    "Cannot take the rules back: this process lacks CAP_NET_ADMIN (the firewall); run it as root",
+    { exitCode: EXIT.permission },
+  );
+}
+
 function neededBy(
   config: Config,
   { dryRun, admin }: { readonly dryRun: boolean; readonly admin: boolean },

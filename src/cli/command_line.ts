@@ -9,6 +9,7 @@ import type { NonEmptyString } from "@optique/core/nonempty";
 import type { Parser } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { choice, string, type ValueParser } from "@optique/core/valueparser";
+import { path } from "@optique/run/valueparser";
 import { DURATION_FORM, parseDuration } from "../config/duration.ts";
 import { CONFIG_FILE } from "../config/load.ts";
 import { type Address, formatAddress, parseAddress } from "../net/address.ts";
@@ -16,10 +17,10 @@ import { formatPrefix, parsePrefix, type Prefix } from "../net/prefix.ts";
 import { type Command, PORTSENTRY_MODES } from "./command.ts";
 import { formatListedPorts, type ListedPorts, parseListedPorts } from "./replay/listed_ports.ts";
 
-const configFile = optional(option("-c", "--config", string({ metavar: "FILE" }), {
-  description: message`Configuration: TOML, or a portsentry.conf. Default: $PORTSNARE_CONFIG, else ${
+const configFile = optional(option("-c", "--config", path({ metavar: "FILE" }), {
+  description: message`Configuration: TOML, or a portsentry.conf. Default: the service's, ${
     words(CONFIG_FILE)
-  }.`,
+  } as installed.`,
 }));
 const json = withDefault(flag("--json", { description: message`Print JSON for programs.` }), false);
 
@@ -56,14 +57,14 @@ const convert = command(
   "convert",
   object({
     verb: constant("convert"),
-    file: argument(string({ metavar: "FILE" }), { description: message`A portsentry.conf of 1.2 or 2.` }),
-    defaults: optional(option("--default", string({ metavar: "FILE" }), {
+    file: argument(path({ metavar: "FILE" }), { description: message`A portsentry.conf of 1.2 or 2.` }),
+    defaults: optional(option("--default", path({ metavar: "FILE" }), {
       description: message`Where TCP_MODE and UDP_MODE are set, usually /etc/default/portsentry.`,
     })),
-    ignore: multiple(option("--ignore", string({ metavar: "FILE" }), {
+    ignore: multiple(option("--ignore", path({ metavar: "FILE" }), {
       description: message`An ignore file to take over as well; may be repeated.`,
     })),
-    output: optional(option("-o", "--output", string({ metavar: "OUT" }), {
+    output: optional(option("-o", "--output", path({ metavar: "OUT" }), {
       description: message`Write here instead of standard output.`,
     })),
   }),
@@ -130,7 +131,7 @@ const replay = command(
   "replay",
   object({
     verb: constant("replay"),
-    capture: argument(string({ metavar: "CAPTURE" }), {
+    capture: argument(path({ metavar: "CAPTURE" }), {
       description: message`A pcap or pcapng file; - for standard input.`,
     }),
     local: optional(option("--local", listValue("ADDRESS,…", parseAddress, formatAddress), {
@@ -140,7 +141,7 @@ const replay = command(
       description:
         message`Its open ports, such as ${"22,80,udp:514"}. Default: those that answer in the capture.`,
     })),
-    config: optional(option("-c", "--config", string({ metavar: "FILE" }), {
+    config: optional(option("-c", "--config", path({ metavar: "FILE" }), {
       description: message`Configuration to judge by. Default: every default, but with response = "block".`,
     })),
     json,

@@ -213,6 +213,7 @@ function readState<T>(path: string, noDaemon: NoDaemonError, read: (file: StateF
     using file = new StateFile(path, systemClock);
     return read(file);
   } catch (error) {
-    throw new UserError(`${noDaemon.message}\n${messageOf(error)}`, { cause: error });
+    const exitCode = error instanceof UserError ? error.exitCode : EXIT.unavailable;
+    throw new UserError(`${noDaemon.message}\n${messageOf(error)}`, { exitCode, cause: error });
   }
 }

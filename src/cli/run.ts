@@ -9,7 +9,7 @@ import { Daemon } from "../daemon.ts";
 import { EXIT, type ExitCode } from "../errors.ts";
 import { mapLargeBlocks, releaseFreeMemory } from "../ffi/heap.ts";
 import { IDENTITY, PORTSENTRY_IDENTITY } from "../record/log_target.ts";
-import { givePrivilegesUp, requirePrivileges } from "../privileges.ts";
+import { givePrivilegesUp, requirePrivileges, requireTeardownPrivileges } from "../privileges.ts";
 import { teardown } from "../teardown.ts";
 import type { CommandOf, PortsentryMode } from "./command.ts";
 import { configPath } from "./config_path.ts";
@@ -27,6 +27,7 @@ export async function run(command: CommandOf<"run">): Promise<ExitCode> {
     withModes(await loadConfig(path, { refuseSharedPlaces: true }), command.modes);
   const loaded = await load();
   if (command.teardown) {
+    requireTeardownPrivileges();
     await teardown(loaded.config, (line) => console.log(line));
     return EXIT.ok;
   }

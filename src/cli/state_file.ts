@@ -7,7 +7,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { banView, offenceView } from "../control/ban_views.ts";
 import type { BanView, StoryView } from "../control/views.ts";
-import { messageOf, UserError } from "../errors.ts";
+import { EXIT, messageOf, UserError } from "../errors.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import type { BanStory } from "../record/state/ban.ts";
 import { BanTable } from "../record/state/ban_table.ts";
@@ -77,12 +77,23 @@ export class StateFile implements Disposable {
 
 function open(path: string): DatabaseSync {
   try {
+    // SQLite does not say why it cannot open a file.
+    Deno.openSync(path).close();
     const database = openReadOnly(path);
     const version = schemaVersion(database);
     if (version <= SCHEMA_VERSION) return database;
     database.close();
     throw new NewerSchemaError(version);
   } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new UserError(`Cannot read the state file ${path}: permission denied; run this as root`, {
+        exitCode: EXIT.permission,
+        cause: error,
+      });
+    }
+    if (error instanceof Deno.errors.NotFound) {
+      throw new UserError(`There is no state file ${path}, so no bans are known`, { cause: error });
+    }
     throw new UserError(`Cannot read the state file ${path}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -3,12 +3,17 @@
  * @module
  */
 import { DEFAULT_EPHEMERAL_PORTS } from "../net/ports.ts";
+import { formatPrefix } from "../net/prefix.ts";
+import { parseIgnoreEntry } from "./ignore_entry.ts";
 import type { Config, ProtocolConfig } from "./schema.ts";
 import type { Problem } from "./section.ts";
 
 const EPHEMERAL = DEFAULT_EPHEMERAL_PORTS;
 const EPHEMERAL_REASON =
   `which this host also uses for its own outgoing traffic (${EPHEMERAL.first} to ${EPHEMERAL.last})`;
+
+/** The prefixes that hold every address of their family. */
+const EVERYBODY: readonly string[] = ["0.0.0.0/0", "::/0"];
 
 /** Everything doubtful about a configuration by itself; what depends on this host is not looked at. */
 export function doubtsAbout(config: Config): readonly Problem[] {
@@ -17,6 +22,8 @@ export function doubtsAbout(config: Config): readonly Problem[] {
     ...protocolDoubts("udp", config.udp),
     ...responseDoubts(config),
     ...commandDoubts(config),
+    ...placeholderDoubts(config),
+    ...ignoreDoubts(config),
     ...blockDoubts(config),
   ];
 }
@@ -75,6 +82,29 @@ function* commandDoubts({ actions }: Config): Iterable<Problem> {
         message: `actions.${name} does not name $TARGET$, so it cannot concern the scanner and is skipped`,
       };
     }
+  }
+}
+
+/** Without its second dollar sign a shell replaces it by nothing. */
+function* placeholderDoubts({ actions }: Config): Iterable<Problem> {
+  for (const name of ["kill_route", "kill_hosts_deny", "kill_run_cmd", "unblock_cmd"] as const) {
+    const [half] = /\$(?:TARGET|PORT|MODE)\b(?!\$)/.exec(JSON.stringify(actions[name]) ?? "") ?? [];
+    if (half === undefined) continue;
+    yield {
+      path: ["actions", name],
+      message: `actions.${name} says ${half}, which is not filled in; ${half}$ is`,
+    };
+  }
+}
+
+function* ignoreDoubts({ ignore }: Config): Iterable<Problem> {
+  for (const [index, host] of ignore.hosts.entries()) {
+    const entry = parseIgnoreEntry(host);
+    if (entry.kind !== "prefix" || !EVERYBODY.includes(formatPrefix(entry.prefix))) continue;
+    yield {
+      path: ["ignore", "hosts", index],
+      message: `ignore.hosts: ${JSON.stringify(host)} is everybody, so no scanner is reported or banned`,
+    };
   }
 }
 

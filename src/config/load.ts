@@ -17,9 +17,11 @@ import {
 } from "./portsentry/read.ts";
 import { type Config, type ConfigSchema, configSchema, type ServicePort } from "./schema.ts";
 import { isTable, type Problem } from "./section.ts";
+import { faultOf, lastThatSays, overridden, type Source } from "./source.ts";
 import { loadServices } from "./services_file.ts";
 import { decodeText, readConfigBytes } from "./text_file.ts";
-import { readToml, type TomlFile } from "./toml_file.ts";
+import { readToml } from "./toml_file.ts";
+import { unusedKeys } from "./unused.ts";
 
 /** Where the configuration is looked for when nobody says otherwise. */
 export const CONFIG_FILE = "/etc/portsnare/config.toml";
@@ -45,8 +47,8 @@ export interface LoadedConfig {
   readonly sources: readonly string[];
   /** What is allowed but probably not meant. */
   readonly warnings: readonly Fault[];
-  /** Lines of a PortSentry configuration that work otherwise here, and better. Default: none. */
-  readonly changes?: readonly Fault[];
+  /** What is right but does not work as it reads: keys that others win over, lines of PortSentry that changed. Default: none. */
+  readonly notes?: readonly Fault[];
 }
 
 /**
@@ -95,13 +97,8 @@ export function checkTranslation(translation: Translation, schema: ConfigSchema)
     config: deepFreeze(checked.data),
     sources: translation.sources,
     warnings: [...translation.notes, ...doubts].toSorted(byPlace),
-    changes: translation.changes,
+    notes: translation.changes,
   };
-}
-
-interface Source {
-  readonly path: string;
-  readonly toml: TomlFile;
 }
 
 function checkToml(sources: readonly Source[], schema: ConfigSchema): LoadedConfig {
@@ -110,10 +107,12 @@ function checkToml(sources: readonly Source[], schema: ConfigSchema): LoadedConf
   );
   if (faults.length > 0) throw new ConfigError(faults);
   const config = schema.parse(sources.flatMap(({ toml }) => toml.layers).reduce(merge, {}));
+  const placed = (problem: Problem): Fault => faultOf(problem, lastThatSays(problem.path, sources));
   return {
     config: deepFreeze(config),
     sources: sources.map(({ path }) => path),
-    warnings: doubtsAbout(config).map((doubt) => faultOf(doubt, lastThatSays(doubt.path, sources))),
+    warnings: doubtsAbout(config).map(placed),
+    notes: [...overridden(sources), ...unusedKeys(config).map(placed)],
   };
 }
 
@@ -141,24 +140,6 @@ async function companionsOf(path: string): Promise<readonly string[]> {
     throw new ConfigError([{ file: directory, line: 0, column: 0, message }]);
   }
   return names.toSorted().map((name) => `${directory}/${name}`);
-}
-
-function faultOf({ path, message, part }: Problem, source: Source | undefined): Fault {
-  return {
-    file: source?.path ?? "",
-    ...(source?.toml.placeOf(path, part ?? "value") ?? { line: 0, column: 0 }),
-    message,
-  };
-}
-
-function lastThatSays(path: readonly PropertyKey[], sources: readonly Source[]): Source | undefined {
-  return sources.findLast(({ toml }) => toml.layers.some((layer) => says(layer, path))) ?? sources[0];
-}
-
-function says(table: unknown, path: readonly PropertyKey[]): boolean {
-  const [first, ...rest] = path;
-  if (first === undefined) return true;
-  return isTable(table) && Object.hasOwn(table, first) && says(table[String(first)], rest);
 }
 
 /** Sections are joined key by key; everything else is replaced by what the later file says. */

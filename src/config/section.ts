@@ -96,8 +96,13 @@ function word(section: string, key: string, doc: KeyDoc, value: unknown): (objec
     path: [section, key, ...path],
     message: code === "custom"
       ? `${section}.${key}: ${message}`
-      : `${section}.${key}: expected ${doc.form}, found ${show(itemOf(value, path))}`,
+      : `${section}.${key}: expected ${formOf(doc, path)}, found ${show(itemOf(value, path))}`,
   });
+}
+
+/** What was expected: of an item of an array, not the array. */
+function formOf({ form }: KeyDoc, path: readonly PropertyKey[]): string {
+  return path.length === 0 ? form : form.replace(/^an array of /, "");
 }
 
 function itemOf(value: unknown, path: readonly PropertyKey[]): unknown {

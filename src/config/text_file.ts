@@ -26,16 +26,33 @@ export async function readConfigBytes(path: string, advice?: string): Promise<Ui
   );
 }
 
-/** The text of a file in UTF-8. Throws a {@link ConfigError} when it is none. */
+/** The text of a file in UTF-8. Throws a {@link ConfigError} that says where it is none. */
 export function decodeText(bytes: Uint8Array<ArrayBuffer>, path: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    throw new UserError(`${path}: not text in UTF-8; is this the right file?`, {
-      exitCode: EXIT.config,
-      cause,
-    });
+    return decodeStrictly(bytes);
+  } catch {
+    const message = "not text in UTF-8; is this the right file, and saved as UTF-8?";
+    throw new ConfigError([{ file: path, ...firstForeign(bytes), message }]);
   }
+}
+
+function decodeStrictly(bytes: Uint8Array<ArrayBuffer>): string {
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+}
+
+/** Where the first character stands that is not UTF-8. No character of UTF-8 goes over the end of a line. */
+function firstForeign(
+  bytes: Uint8Array<ArrayBuffer>,
+): { readonly line: number; readonly column: number } {
+  for (let line = 1, start = 0; start < bytes.length; line++) {
+    const newline = bytes.indexOf(0x0a, start);
+    const end = newline < 0 ? bytes.length : newline;
+    const text = new TextDecoder().decode(bytes.subarray(start, end));
+    const column = text.indexOf("\ufffd") + 1;
+    if (column > 0) return { line, column };
+    start = end + 1;
+  }
+  return { line: 0, column: 0 };
 }
 
 /** The first `limit` bytes of a file. Pipes and devices, which may never end, are refused. */

@@ -14,7 +14,7 @@ export type ServicePort = (name: string, protocol: "tcp" | "udp") => number | un
 export type Command = string | readonly string[];
 
 /** What a list of ports looks like, for error messages. */
-export const PORTS_FORM = 'ports: numbers, ranges ("5-11") and service names';
+export const PORTS_FORM = 'an array of ports: numbers, ranges ("5-11") and service names';
 
 /** A list of ports, ranges and service names. */
 export function ports(protocol: "tcp" | "udp", servicePort: ServicePort): Check<PortSet> {

@@ -147,7 +147,7 @@ Deno.test("bad input: a configuration that is not there, a directory, a pipe, a 
     [large, /larger than 256 KiB; is this the right file\? .*ignore\.files names$/],
     [
       place.file("image.toml", Uint8Array.of(0xff, 0xd8, 0xff)),
-      /not text in UTF-8; is this the right file\?$/,
+      /:\d+:\d+: not text in UTF-8; is this the right file, and saved as UTF-8\?$/,
     ],
   ];
   for (const [path, said] of rows) {
@@ -194,7 +194,7 @@ Deno.test("bad input: a wrong command line is told in one line that says where t
 Deno.test("every verb says what it is for, and the program which version it is", async (t) => {
   for (const verb of VERBS) {
     await t.step(verb, async () => {
-      for (const args of [[verb, "--help"], ["help", verb]]) {
+      for (const args of [[verb, "--help"], [verb, "-h"], ["help", verb]]) {
         const { code, stdout, stderr } = await run([...program, ...args]);
         assert.equal(code, 0, stderr);
         assert.match(stdout, new RegExp(`^Usage: portsnare ${verb}\\b`, "m"), args.join(" "));
@@ -204,6 +204,8 @@ Deno.test("every verb says what it is for, and the program which version it is",
   const help = await run([...program, "--help"]);
   assert.equal(help.code, 0);
   for (const verb of [...VERBS, "completions"]) assert.match(help.stdout, new RegExp(`\\b${verb}\\b`));
+  assert.match(help.stdout, /^Usage: portsnare COMMAND …$/m);
+  assert.equal((await run([...program, "-h"])).stdout, help.stdout);
   const version = await run([...program, "--version"]);
   assert.equal(version.code, 0);
   assert.match(version.stdout, /^portsnare \d+\.\d+\.\d+ \(.+\)\n$/);

@@ -275,7 +275,7 @@ Deno.test("without a daemon, list and why read its state file and say so; the ot
     await Deno.remove(`${daemon.directory}/state.db`);
     const nothing = await daemon.cli("list");
     assert.equal(nothing.code, 69);
-    assert.match(nothing.stderr, /No daemon is running.*\nportsnare: Cannot read the state file .*state\.db/);
+    assert.match(nothing.stderr, /No daemon is running.*\nportsnare: There is no state file .*state\.db/);
     await using again = await Daemon.start(target, { config: CONFIG, directory: daemon.directory });
     assert.equal(told(await again.cli("list")), "No bans are in force.\n");
   });

@@ -8,7 +8,8 @@ import { manualPages, schemaTexts, translations } from "../../scripts/man.ts";
 import { commandLine } from "../../src/cli/command_line.ts";
 import { KEY_DOCS } from "../../src/config/schema.ts";
 
-const FRENCH = new URL("../../man/fr/texts.toml", import.meta.url);
+const MAN = new URL("../../man/", import.meta.url);
+const FRENCH = new URL("fr/texts.toml", MAN);
 
 Deno.test("manualPages documents every section and key, in each language", async () => {
   const pages = await manualPages();

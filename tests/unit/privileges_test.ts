@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { configSchema } from "../../src/config/schema.ts";
 import { EXIT, UserError } from "../../src/errors.ts";
-import { type Capability, requirePrivileges } from "../../src/privileges.ts";
+import { type Capability, requirePrivileges, requireTeardownPrivileges } from "../../src/privileges.ts";
 
 type Sections = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -53,4 +53,9 @@ Deno.test("requirePrivileges asks for packet sockets only when nothing is change
   const sections = { tcp: { response: "block" }, detect: { engine: "kernel" } };
   assert.deepEqual(complaint(sections, [], true), ["CAP_NET_RAW"]);
   assert.deepEqual(complaint(sections, ["CAP_NET_RAW"], true), []);
+});
+
+Deno.test("requireTeardownPrivileges refuses before any program could seem to find nothing", () => {
+  requireTeardownPrivileges((name) => name === "CAP_NET_ADMIN");
+  assert.throws(() => requireTeardownPrivileges(() => false), /CAP_NET_ADMIN .*run it as root$/);
 });

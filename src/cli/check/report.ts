@@ -44,12 +44,12 @@ const LEVELS = ["error", "warning", "note"] as const;
 /** Checks the configuration in `path` on a host. */
 export async function checkConfig(path: string, host: CheckHost): Promise<CheckReport> {
   try {
-    const { config, sources, warnings, changes = [] } = await host.load(path);
+    const { config, sources, warnings, notes = [] } = await host.load(path);
     const ignoreFiles = [...(await host.ignoreFiles(config.ignore.files)).values()];
     const effect = await effectOf(config, host, { ignoreFiles });
     const findings = [
       ...warnings.map((fault) => findingOf("warning", fault)),
-      ...changes.map((fault) => findingOf("note", fault)),
+      ...notes.map((fault) => findingOf("note", fault)),
       ...ignoreFiles.flatMap((file) => file.faults).map((fault) => findingOf("warning", fault)),
       ...await missingPrograms(config, effect.engine, host),
       ...engineFindings(effect),

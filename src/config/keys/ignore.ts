@@ -35,14 +35,14 @@ export function ignoreKeys(servicePort: ServicePort): Keys<IgnoreConfig> {
     hosts: key({
       check: array(string().max(255).check(hasMeaning)).max(65536),
       default: ["127.0.0.0/8", "::1"],
-      form: "addresses, prefixes and host names",
+      form: "an array of addresses, prefixes and host names",
       help: "Never reported, never banned. Host bits are allowed; names are looked up and followed.",
       portsentry: "IGNORE_FILE",
     }),
     files: key({
       check: paths(),
       default: [],
-      form: "absolute paths of files",
+      form: "an array of absolute paths of files",
       help:
         "Files with one address, prefix or host name a line, in PortSentry's syntax. Changes take effect " +
         "at once; what a file said that cannot be read any more stands.",
@@ -51,7 +51,7 @@ export function ignoreKeys(servicePort: ServicePort): Keys<IgnoreConfig> {
     protect: key({
       check: array(oneOf(["own-addresses", "gateways", "resolvers", "sessions"])).max(4),
       default: ["own-addresses", "gateways", "resolvers", "sessions"],
-      form: 'any of "own-addresses", "gateways", "resolvers", "sessions"',
+      form: 'an array of any of "own-addresses", "gateways", "resolvers", "sessions"',
       help: "Addresses found live on this host that are never banned, whatever a packet claims.",
     }),
     session_ports: key({

@@ -192,7 +192,7 @@ Deno.test("C2: checkConfig does not warn of what works otherwise than with PortS
   const config = configSchema(() => undefined).parse(BLOCK);
   const change = { file: "portsentry.conf", line: 5, column: 1, message: "RESOLVE_HOST: beside the block" };
   const load: CheckHost["load"] = () =>
-    Promise.resolve({ config, sources: ["portsentry.conf"], warnings: [], changes: [change] });
+    Promise.resolve({ config, sources: ["portsentry.conf"], warnings: [], notes: [change] });
   assert.deepEqual(said(await reportOf(BLOCK, { load })), ["note: RESOLVE_HOST: beside the block"]);
 });
 

@@ -172,7 +172,8 @@ Deno.test("loadConfig reads a byte order mark and CRLF as an editor on Windows w
 
 Deno.test("loadConfig refuses what is no configuration, with the path and exit code 78", async () => {
   const rows: [content: Uint8Array, words: RegExp][] = [
-    [new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 0x00]), /config\.toml: not text in UTF-8/],
+    [new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0xff, 0xfe, 0x00]), /config\.toml:1:5: not text in UTF-8/],
+    [new Uint8Array([0x23, 0xc3, 0xa9, 0x0a, 0x23, 0x20, 0xe9, 0x0a]), /config\.toml:2:3: not text in UTF-8/],
     [new Uint8Array(MAX_CONFIG_BYTES + 1).fill(0x23), /config\.toml: larger than 256 KiB; .*ignore\.files/],
   ];
   for (const [content, words] of rows) {
@@ -286,6 +287,35 @@ Deno.test("loadConfig warns of what is allowed but hardly meant, at the place th
     '4:12: tcp.response is "command", but actions.kill_run_cmd is not set, so nothing will be done',
     '4:12: udp.response is "block", but actions.firewall is "none" and neither kill_route nor kill_hosts_deny is set, so nobody is kept out',
     "9:16: block.max_duration is shorter than block.duration, so every ban is as long as max_duration",
+  ]);
+});
+
+Deno.test("loadConfig warns of an ignore list that holds everybody, and of placeholders that are not filled in", async () => {
+  const { warnings } = await load({
+    "config.toml": '[ignore]\nhosts = ["192.0.2.0/24", "0.0.0.0/0", "::/0"]\n' +
+      '[actions]\nkill_run_cmd = "/bin/echo $TARGET $PORT$ $PORTS"\nunblock_cmd = ["/bin/echo", "$MODE"]\n',
+  });
+  assert.deepEqual(warnings.map((fault) => `${fault.line}:${fault.column}: ${fault.message}`), [
+    "4:16: actions.kill_run_cmd says $TARGET, which is not filled in; $TARGET$ is",
+    "5:15: actions.unblock_cmd says $MODE, which is not filled in; $MODE$ is",
+    '2:26: ignore.hosts: "0.0.0.0/0" is everybody, so no scanner is reported or banned',
+    '2:39: ignore.hosts: "::/0" is everybody, so no scanner is reported or banned',
+  ]);
+});
+
+Deno.test("loadConfig notes what a later file wins over, and what the mode does not look at", async () => {
+  const { notes = [] } = await load({
+    "config.toml": '[tcp]\nresponse = "observe"\nports = [23]\n[block]\nduration = "1h"\n' +
+      '[udp]\nmode = "stealth"\nadvanced_below = 100\nexclude = [67, 68, 137, 138, 520]\n',
+    "conf.d/10-debconf.toml": '\n[tcp]\nresponse = "block"\n',
+    "conf.d/20-more.toml": '[tcp]\nresponse = "command"\n[block]\nduration = "1h"\n',
+  });
+  const told = notes.map((fault) => formatFault(fault).replaceAll(/\S*\/(config\.toml|conf\.d\/)/g, "$1"));
+  assert.deepEqual(told, [
+    "config.toml:2:1: tcp.response counts for nothing here: conf.d/20-more.toml:2 wins over it",
+    "conf.d/10-debconf.toml:3:1: tcp.response counts for nothing here: conf.d/20-more.toml:2 wins over it",
+    'config.toml:3:9: tcp.ports counts for nothing with tcp.mode = "advanced"; it is for "connect" or "stealth"',
+    'config.toml:8:18: udp.advanced_below counts for nothing with udp.mode = "stealth"; it is for "advanced"',
   ]);
 });
 
