@@ -216,11 +216,11 @@ export class Upkeep {
       .catch((error) => this.#defect(error));
   }
 
-  /** The bounds that bans reach are told where bans are made; those of the kernel's own sets can only be read off it. */
+  /** The bounds that bans reach are told where bans are made; those of the sets for a moment are read off the table. */
   #tellSeizures(): void {
     const { clock, current, notice } = this.#parts;
     const { config, engagement } = current();
-    if (engagement.engine !== "kernel" || engagement.table === undefined) return;
+    if (engagement.table === undefined) return;
     const { unseized } = engagement.table.counters();
     const text = this.#seizures.notice(config.block, { unseized, nowMs: clock.monotonicMs() });
     if (text !== undefined) notice("warning", text);

@@ -12,7 +12,7 @@ import { UdpTrap } from "../ffi/udp_trap.ts";
 import { isMulticastOrBroadcast } from "../net/address.ts";
 import type { PortSet } from "../net/ports.ts";
 import type { Engine, EngineStats, FrameSink } from "./frame.ts";
-import { WakeBudget } from "./wake_budget.ts";
+import { TokenBucket } from "../system/token_bucket.ts";
 
 /** Descriptors that everything else of the daemon may need. */
 const OTHER_DESCRIPTORS = 256;
@@ -59,8 +59,8 @@ export class ConnectEngine implements Engine {
   readonly name = "connect";
   readonly #options: ConnectEngineOptions;
   readonly #banner: Uint8Array<ArrayBuffer> | undefined;
-  readonly #contacts = new WakeBudget(CONTACTS);
-  readonly #answers = new WakeBudget(UDP_ANSWERS);
+  readonly #contacts = new TokenBucket(CONTACTS);
+  readonly #answers = new TokenBucket(UDP_ANSWERS);
   readonly #traps: (TcpTrap | UdpTrap)[] = [];
   readonly #skipped: SkippedPort[] = [];
   #poller: Poller | undefined;

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from "node:timers";
 import { Poller } from "../ffi/poller.ts";
-import { WakeBudget } from "./wake_budget.ts";
+import { TokenBucket } from "../system/token_bucket.ts";
 
 /** Packets taken before everybody else gets a turn. */
 const BATCH_PACKETS = 4096;
@@ -32,7 +32,7 @@ export interface PacedReaderOptions {
 /** Reads until it is stopped. */
 export class PacedReader implements Disposable {
   readonly #options: PacedReaderOptions;
-  readonly #wakes = new WakeBudget(WAKES);
+  readonly #wakes = new TokenBucket(WAKES);
   readonly #poller: Poller;
   readonly #running: Promise<void>;
   #stopped = false;

@@ -201,9 +201,9 @@ Deno.test("NftablesBackend says of a ban that it failed when the table is gone",
   const [host, net] = await backend.block([ban("192.0.2.1", 5), ban("192.0.2.0/24", 5)]);
   const failed = { ok: false, action: "nftables", error: "table inet portsnare is not there (ENOENT)" };
   assert.deepEqual([host, net], [failed, failed]);
-  assert.equal(backend.quarantine([{ address: prefix("192.0.2.1").address }]), 1);
+  backend.quarantine([{ address: prefix("192.0.2.1").address }]);
   backend.setProtected([]);
-  assert.deepEqual(backend.counters(), { trapped: 0, held: 0, blocked: 0, unseized: 0 });
+  assert.deepEqual(backend.counters(), { trapped: 0, held: 0, blocked: 0, unseized: 1 });
 });
 
 Deno.test("NftablesBackend: whom to spare is in the kernel from the moment the trap is", async () => {

@@ -4,7 +4,7 @@
  */
 import { type Frame, type FrameSink } from "../../src/capture/frame.ts";
 import { KernelEngine } from "../../src/capture/kernel_engine.ts";
-import { WakeBudget } from "../../src/capture/wake_budget.ts";
+import { TokenBucket } from "../../src/system/token_bucket.ts";
 import { type Config, configSchema } from "../../src/config/schema.ts";
 import { trapOf } from "../../src/config/trap.ts";
 import type { Decision } from "../../src/detect/decision.ts";
@@ -51,12 +51,12 @@ export class ArmedTrap implements FrameSink, AsyncDisposable {
   readonly #banned = new Set<string>();
   readonly #entered: Disposable;
   /** `block.rate`. */
-  readonly #budget: WakeBudget;
+  readonly #budget: TokenBucket;
   #due: Decision[] = [];
 
   private constructor(host: Host, config: Config, options: { readonly conntrack?: boolean }) {
     this.#entered = host.enter();
-    this.#budget = new WakeBudget({ burst: config.block.rate, perSecond: config.block.rate });
+    this.#budget = new TokenBucket({ burst: config.block.rate, perSecond: config.block.rate });
     this.backend = backendFor(config, options);
     this.engine = new KernelEngine({
       sink: this,

@@ -12,6 +12,7 @@ import { type Address, addressFromBytes, addressToBytes, type Family, familyOf }
 import { NFT_MSG, NFTA_TABLE } from "../../net/nf_tables.ts";
 import { hostPrefix, type Prefix } from "../../net/prefix.ts";
 import { type Exec, failureOf } from "../../system/exec.ts";
+import { TokenBucket } from "../../system/token_bucket.ts";
 import type { Backend, BackendHealth, Ban, Outcome } from "../backend.ts";
 import { DaemonSets } from "./daemon_sets.ts";
 import { NetBans } from "./net_bans.ts";
@@ -38,7 +39,7 @@ export interface NftablesOptions {
   readonly monotonicMs: () => number;
 }
 
-/** Packets that our rules have counted since the table was made. */
+/** Packets that our rules have counted since the table was made; see {@link COUNTERS}. */
 export type TableCounters = Readonly<Record<keyof typeof COUNTERS, number>>;
 
 /** Our table, and the bans in it. */
@@ -50,7 +51,12 @@ export class NftablesBackend implements Backend, Disposable {
   readonly #elements = new SetElements(this.#transactions);
   readonly #nets: NetBans;
   readonly #sets: DaemonSets;
+  readonly #monotonicMs: () => number;
   #plan: RulesetPlan;
+  /** `block.rate`, for {@link NftablesBackend.quarantine}; the kernel keeps it by itself where it holds the trap. */
+  #holds: TokenBucket;
+  /** Sources that {@link NftablesBackend.quarantine} left free. */
+  #unheld = 0;
   #exchange: NetlinkExchange | undefined;
   /** What was there when the table was last known to be whole, and the generation of that moment. */
   #whole: { readonly state: TableState; generation: number } | undefined;
@@ -59,6 +65,8 @@ export class NftablesBackend implements Backend, Disposable {
   /** Nothing is opened or changed yet. */
   constructor(options: NftablesOptions) {
     this.#plan = options.plan;
+    this.#holds = bucketOf(options.plan);
+    this.#monotonicMs = options.monotonicMs;
     this.#exec = options.exec;
     const parts = { elements: this.#elements, monotonicMs: options.monotonicMs };
     this.#nets = new NetBans(parts);
@@ -67,6 +75,7 @@ export class NftablesBackend implements Backend, Disposable {
 
   /** Follow another plan from the next {@link setup} on. */
   configure(plan: RulesetPlan): void {
+    if (plan.rate !== this.#plan.rate) this.#holds = bucketOf(plan);
     this.#plan = plan;
   }
 
@@ -150,18 +159,22 @@ export class NftablesBackend implements Backend, Disposable {
    * Keep these from opening anything new for a moment; the time of those who are kept already begins anew, unless they
    * are said to be new: then they cost less.
    *
-   * @returns How many the kernel refused, because the set is full or not there.
+   * Those beyond `block.rate`, and those whom the kernel refuses because the set is full or not there, are left free and
+   * counted as `unseized`.
    */
-  quarantine(held: readonly { readonly address: Address; readonly isNew?: boolean }[]): number {
-    if (this.#plan.quarantineSeconds === 0) return 0;
-    return FAMILIES.map((family) => {
-      const some = held.filter(({ address }) => familyOf(address) === family);
+  quarantine(held: readonly { readonly address: Address; readonly isNew?: boolean }[]): void {
+    if (this.#plan.quarantineSeconds === 0) return;
+    const now = this.#monotonicMs();
+    const admitted = held.filter(() => this.#holds.take(now));
+    this.#unheld += held.length - admitted.length;
+    for (const family of FAMILIES) {
+      const some = admitted.filter(({ address }) => familyOf(address) === family);
       const keys = some.map(({ address }) => keyOf(address));
       const errors = some.every(({ isNew }) => isNew === true)
         ? this.#elements.add(`quarantined${family}`, keys)
         : this.#elements.put(`quarantined${family}`, keys);
-      return errors.filter((error) => error !== undefined).length;
-    }).reduce((sum, refused) => sum + refused, 0);
+      this.#unheld += errors.filter((error) => error !== undefined).length;
+    }
   }
 
   /** Never reported, never banned: these and no others. */
@@ -190,7 +203,7 @@ export class NftablesBackend implements Backend, Disposable {
     this.#sets.changeGrace(change);
   }
 
-  /** What the rules have counted; zeros without the table. */
+  /** What the rules have counted, zeros without the table, and what {@link NftablesBackend.quarantine} left free. */
   counters(): TableCounters {
     const packets = readCounters(this.#asking);
     const of = (name: string): number => packets.get(name) ?? 0;
@@ -198,7 +211,7 @@ export class NftablesBackend implements Backend, Disposable {
       trapped: of(COUNTERS.trapped),
       held: of(COUNTERS.held),
       blocked: of(COUNTERS.blocked),
-      unseized: of(COUNTERS.unseized),
+      unseized: of(COUNTERS.unseized) + this.#unheld,
     };
   }
 
@@ -290,6 +303,10 @@ export class NftablesBackend implements Backend, Disposable {
       });
     }
   }
+}
+
+function bucketOf({ rate }: RulesetPlan): TokenBucket {
+  return new TokenBucket({ burst: rate, perSecond: rate });
 }
 
 function keyOf(address: Address): SetElement {

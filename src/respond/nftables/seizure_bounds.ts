@@ -1,5 +1,5 @@
 /**
- * Says when the kernel has left sources free that it would have held, because a bound of `[block]` was reached.
+ * Says when sources were left free that would have been held, because a bound of `[block]` was reached.
  * @module
  */
 import type { Config } from "../../config/schema.ts";
@@ -29,7 +29,7 @@ export class SeizureBounds {
     const probes = this.#untold;
     this.#untold = 0;
     this.#toldAt = now.nowMs;
-    return `The kernel left the sources of ${probes} probes free: block.rate = ${block.rate} a second or ` +
+    return `The sources of ${probes} probes were left free: block.rate = ${block.rate} a second or ` +
       `block.max_active = ${block.max_active} was reached. Their probes are reported all the same`;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * A token bucket: how often a reader may be woken by packets before it must wait for the clock.
+ * How often something may happen: so many times at once, and so many times a second in the long run.
  * @module
  */
 
-/** Size and speed of a {@link WakeBudget}. */
-export interface BudgetOptions {
+/** Size and speed of a {@link TokenBucket}. */
+export interface BucketOptions {
   /** Tokens that may be spent at once. */
   readonly burst: number;
   /** Tokens that come back in a second. */
@@ -12,14 +12,14 @@ export interface BudgetOptions {
 }
 
 /** A token bucket, full at first. Time is passed in, in milliseconds of any steady clock. */
-export class WakeBudget {
+export class TokenBucket {
   readonly #burst: number;
   readonly #perMs: number;
   #tokens: number;
   #lastMs: number | undefined;
 
   /** A full bucket. */
-  constructor(options: BudgetOptions) {
+  constructor(options: BucketOptions) {
     this.#burst = options.burst;
     this.#perMs = options.perSecond / 1000;
     this.#tokens = options.burst;
