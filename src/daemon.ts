@@ -12,7 +12,7 @@ import { reloadText } from "./control/reload_text.ts";
 import { ControlServer } from "./control/server.ts";
 import type { ReloadView } from "./control/views.ts";
 import { evidenceProbes } from "./detect/evidence_probes.ts";
-import { chooseEngine, type Engagement } from "./engagement.ts";
+import { chooseEngine, type EngineSetup } from "./engine_setup.ts";
 import { messageOf, UserError } from "./errors.ts";
 import { HostFacts } from "./host/host_facts.ts";
 import { loadListeners } from "./known_listeners.ts";
@@ -63,7 +63,7 @@ export class Daemon implements AsyncDisposable {
   /** What was read at the start and is not read again. */
   readonly #startedWith: Config;
   #loaded: LoadedConfig;
-  #engagement: Engagement;
+  #engineSetup: EngineSetup;
   readonly #responder: Responder;
   readonly #bans: Bans;
   readonly #upkeep: Upkeep;
@@ -100,8 +100,8 @@ export class Daemon implements AsyncDisposable {
         }),
       );
     }
-    const engagement = await chooseEngine(config, { host, dryRun: options.dryRun });
-    const starting = opened.use(new Daemon(options, { log, host, engagement }));
+    const engineSetup = await chooseEngine(config, { host, dryRun: options.dryRun });
+    const starting = opened.use(new Daemon(options, { log, host, engineSetup }));
     await starting.#begin();
     ready.daemon = starting;
     starting.#opened = opened.move();
@@ -110,7 +110,7 @@ export class Daemon implements AsyncDisposable {
 
   private constructor(
     options: DaemonOptions,
-    parts: { readonly log: Log; readonly host: HostFacts; readonly engagement: Engagement },
+    parts: { readonly log: Log; readonly host: HostFacts; readonly engineSetup: EngineSetup },
   ) {
     const { config } = options.loaded;
     this.#name = options.identity === PORTSENTRY_IDENTITY ? PORTSENTRY_NAME : IDENTITY;
@@ -120,7 +120,7 @@ export class Daemon implements AsyncDisposable {
     this.#loaded = options.loaded;
     this.#log = parts.log;
     this.#host = parts.host;
-    this.#engagement = parts.engagement;
+    this.#engineSetup = parts.engineSetup;
     this.#history = options.dryRun ? undefined : new AppendFile(config.files.history);
     this.#recorder = new Recorder({
       ...(this.#history === undefined ? {} : { history: this.#history }),
@@ -131,7 +131,7 @@ export class Daemon implements AsyncDisposable {
     this.#state = new State(options.dryRun ? ":memory:" : config.files.state, this.#clock);
     this.#responder = new Responder({
       config,
-      backend: parts.engagement.backend,
+      backend: parts.engineSetup.backend,
       exec,
       dryRun: options.dryRun,
     });
@@ -147,7 +147,7 @@ export class Daemon implements AsyncDisposable {
       current: () => ({
         config: this.#loaded.config,
         watch: this.#watch,
-        engagement: this.#engagement,
+        engineSetup: this.#engineSetup,
       }),
       onRound: () => this.#notifier.status(this.#statusLine()),
       notice: (level, message) => this.#notice(level, message),
@@ -207,14 +207,14 @@ export class Daemon implements AsyncDisposable {
 
   async #follow(loaded: LoadedConfig): Promise<void> {
     const { config } = loaded;
-    const engagement = await chooseEngine(config, { host: this.#host, dryRun: this.#dryRun });
+    const engineSetup = await chooseEngine(config, { host: this.#host, dryRun: this.#dryRun });
     const known = this.#watch?.listeners() ?? [];
     await this.#watch?.[Symbol.asyncDispose]();
-    await this.#engagement.leaveTo(engagement);
-    this.#responder.reconfigure({ config, backend: engagement.backend });
-    this.#engagement[Symbol.dispose]();
+    await this.#engineSetup.leaveTo(engineSetup);
+    this.#responder.reconfigure({ config, backend: engineSetup.backend });
+    this.#engineSetup[Symbol.dispose]();
     this.#loaded = loaded;
-    this.#engagement = engagement;
+    this.#engineSetup = engineSetup;
     this.#bans.reconfigure(this.#bansParts(config));
     this.#log.reconfigure(config.log);
     this.#history?.moveTo(config.files.history);
@@ -252,11 +252,11 @@ export class Daemon implements AsyncDisposable {
       bans: this.#bans,
       recorder: this.#recorder,
       clock: this.#clock,
-      table: this.#engagement.table,
-      engine: this.#engagement.engine,
+      table: this.#engineSetup.table,
+      engine: this.#engineSetup.engine,
       ignoredBefore: this.#watch?.ignore,
     });
-    if (this.#engagement.note !== undefined) this.#notice("warning", this.#engagement.note);
+    if (this.#engineSetup.note !== undefined) this.#notice("warning", this.#engineSetup.note);
     const limits = limitsOfCommands(this.#loaded.config);
     if (limits !== undefined) this.#notice("notice", limits);
     await this.#watch.start(known);
@@ -300,7 +300,7 @@ export class Daemon implements AsyncDisposable {
       bans: this.#bans,
       state: this.#state,
       host: this.#host,
-      engagement: this.#engagement,
+      engineSetup: this.#engineSetup,
       started: this.#started,
       now: this.#clock.now(),
     };
@@ -310,7 +310,7 @@ export class Daemon implements AsyncDisposable {
     const { made, failed } = this.#bans.stats();
     const failures = failed === 0 ? "" : `, ${failed} FAILED`;
     const bans = quantity(this.#bans.active, "ban");
-    return `Engine ${this.#engagement.engine}; ${bans} in force, ${made} made since start${failures}`;
+    return `Engine ${this.#engineSetup.engine}; ${bans} in force, ${made} made since start${failures}`;
   }
 
   #notice(level: Level, message: string): void {

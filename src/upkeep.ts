@@ -4,7 +4,7 @@
  */
 import type { Bans } from "./bans.ts";
 import type { Config } from "./config/schema.ts";
-import type { Engagement } from "./engagement.ts";
+import type { EngineSetup } from "./engine_setup.ts";
 import { messageOf } from "./errors.ts";
 import type { HostFacts } from "./host/host_facts.ts";
 import { saveListeners } from "./known_listeners.ts";
@@ -35,7 +35,7 @@ export interface UpkeepOccasion {
   /** The configuration at work; `undefined` before the trap is armed. */
   readonly watch: Watch | undefined;
   /** The engine and the enforcer. */
-  readonly engagement: Engagement;
+  readonly engineSetup: EngineSetup;
 }
 
 /** What is kept up. */
@@ -160,8 +160,8 @@ export class Upkeep {
   /** Somebody flushed the ruleset, or a firewall was reloaded over it: put everything back, and say so once. */
   async #heal(): Promise<void> {
     const { responder, current, notice } = this.#parts;
-    const { engagement, watch } = current();
-    const health = await engagement.check();
+    const { engineSetup, watch } = current();
+    const health = await engineSetup.check();
     // Whoever bans in the meantime sets up what is missing, but knows of no ban except for its own.
     const wasMended = responder.takeMended();
     if (health.ok && !wasMended) return;
@@ -170,7 +170,7 @@ export class Upkeep {
       notice("warning", `Somebody removed ${missing}; putting it back with all bans`);
     }
     try {
-      await engagement.setup();
+      await engineSetup.setup();
       watch?.publish();
       await this.restore("after the flush");
       this.#healError = undefined;
@@ -219,9 +219,9 @@ export class Upkeep {
   /** The bounds that bans reach are told where bans are made; those of the sets for a moment are read off the table. */
   #tellSeizures(): void {
     const { clock, current, notice } = this.#parts;
-    const { config, engagement } = current();
-    if (engagement.table === undefined) return;
-    const { unseized } = engagement.table.counters();
+    const { config, engineSetup } = current();
+    if (engineSetup.table === undefined) return;
+    const { unseized } = engineSetup.table.counters();
     const text = this.#seizures.notice(config.block, { unseized, nowMs: clock.monotonicMs() });
     if (text !== undefined) notice("warning", text);
   }

@@ -6,7 +6,7 @@ import type { Bans } from "../bans.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { ProtocolConfig } from "../config/schema.ts";
 import type { SourceSummary } from "../detect/source_table.ts";
-import type { Engagement } from "../engagement.ts";
+import type { EngineSetup } from "../engine_setup.ts";
 import type { HostFacts } from "../host/host_facts.ts";
 import { type Address, formatAddress } from "../net/address.ts";
 import type { PortSet } from "../net/ports.ts";
@@ -33,7 +33,7 @@ export interface OverviewParts {
   /** Facts of this host. */
   readonly host: HostFacts;
   /** The engine and the enforcer. */
-  readonly engagement: Engagement;
+  readonly engineSetup: EngineSetup;
   /** When the daemon was started, in seconds since the epoch. */
   readonly started: number;
   /** Now, in seconds since the epoch. */
@@ -42,7 +42,7 @@ export interface OverviewParts {
 
 /** What the daemon is doing. */
 export function statusOf(parts: OverviewParts): StatusView {
-  const { loaded, watch, bans, state, host, engagement } = parts;
+  const { loaded, watch, bans, state, host, engineSetup } = parts;
   const { config } = loaded;
   const trap = watch.trap();
   const { made, failed, refused } = bans.stats();
@@ -52,14 +52,14 @@ export function statusOf(parts: OverviewParts): StatusView {
     started: parts.started,
     config: loaded.sources,
     engines: watch.engines.map((engine) => engine.name),
-    engineNote: engagement.note ?? null,
+    engineNote: engineSetup.note ?? null,
     tcp: protocolView(config.tcp, trap.tcp),
     udp: protocolView(config.udp, trap.udp),
     packets: watch.stats(),
     unanswered: [...host.unanswered(), watch.unanswered].filter(({ failures }) => failures > 0)
       .map(({ failures, lastFailure }) => ({ failures, last: lastFailure })),
     dismissed: Object.fromEntries(watch.detector.counters()),
-    firewall: { name: engagement.backend.name, health: engagement.healthText() },
+    firewall: { name: engineSetup.backend.name, health: engineSetup.healthText() },
     bans: { active: bans.active, max: config.block.max_active, made, failed, refused },
     sources: { tracked: watch.detector.tracked(parts.now), max: config.detect.max_sources },
     protected: host.protected.entries().map(({ address, reason }) => ({

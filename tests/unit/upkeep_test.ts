@@ -67,7 +67,7 @@ class Surroundings {
       current: () => ({
         config,
         watch: undefined,
-        engagement: { check: () => Promise.resolve({ ok: true }), table: undefined },
+        engineSetup: { check: () => Promise.resolve({ ok: true }), table: undefined },
       }),
       onRound: () => this.rounds++,
       notice: (_level: string, message: string) => this.notices.push(message),

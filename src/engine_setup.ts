@@ -16,7 +16,7 @@ import { systemClock } from "./system/clock.ts";
 import { run as exec } from "./system/exec.ts";
 
 /** What the choice depends on besides the configuration. */
-export interface EngagementFacts {
+export interface SetupFacts {
   /** Facts of this host. */
   readonly host: HostFacts;
   /** Change nothing on this host. */
@@ -24,7 +24,7 @@ export interface EngagementFacts {
 }
 
 /** The engine and the enforcer at work. */
-export class Engagement implements Disposable {
+export class EngineSetup implements Disposable {
   /** Which engine looks at packets. */
   readonly engine: "kernel" | "raw";
   /** What enforces bans. */
@@ -63,7 +63,7 @@ export class Engagement implements Disposable {
   }
 
   /** Take down what `next` does not use any more. */
-  async leaveTo(next: Engagement): Promise<void> {
+  async leaveTo(next: EngineSetup): Promise<void> {
     const kept = new Set(next.#parts().map((part) => part.name));
     for (const part of this.#parts()) {
       if (!kept.has(part.name)) await part.teardown();
@@ -92,26 +92,26 @@ export class Engagement implements Disposable {
  *
  * @throws {UserError} When the configuration asks for something that this host cannot do.
  */
-export async function chooseEngine(config: Config, facts: EngagementFacts): Promise<Engagement> {
-  if (facts.dryRun) return new Engagement({ engine: "raw", backend: new NoBackend() });
+export async function chooseEngine(config: Config, facts: SetupFacts): Promise<EngineSetup> {
+  if (facts.dryRun) return new EngineSetup({ engine: "raw", backend: new NoBackend() });
   const wantsKernel = config.detect.engine !== "raw" && watchesPackets(config);
   if (wantsKernel) {
     try {
-      return await engage("kernel", config, facts);
+      return await setUp("kernel", config, facts);
     } catch (error) {
       if (!(error instanceof UserError) || config.detect.engine === "kernel") throw error;
       const note = `The raw engine is used because the kernel engine cannot be: ${messageOf(error)}`;
-      return await engage("raw", config, { ...facts, note });
+      return await setUp("raw", config, { ...facts, note });
     }
   }
-  return await engage("raw", config, facts);
+  return await setUp("raw", config, facts);
 }
 
-async function engage(
+async function setUp(
   engine: "kernel" | "raw",
   config: Config,
-  facts: EngagementFacts & { readonly note?: string },
-): Promise<Engagement> {
+  facts: SetupFacts & { readonly note?: string },
+): Promise<EngineSetup> {
   const { host, note } = facts;
   const { firewall } = config.actions;
   using unused = new DisposableStack();
@@ -127,21 +127,21 @@ async function engage(
     }),
   );
   if (firewall !== "nftables" && engine === "raw") {
-    return new Engagement({ engine, note, backend: await enforcer(config, facts, table) });
+    return new EngineSetup({ engine, note, backend: await enforcer(config, facts, table) });
   }
   try {
     await table.setup();
   } catch (error) {
     // Without a ban to make, a host that has no nftables can still observe.
     if (engine === "kernel" || bansScanners(config) || !(error instanceof UserError)) throw error;
-    return new Engagement({ engine, note, backend: new MissingBackend(firewall, messageOf(error)) });
+    return new EngineSetup({ engine, note, backend: new MissingBackend(firewall, messageOf(error)) });
   }
   const backend = await enforcer(config, facts, table);
   unused.move();
-  return new Engagement({ engine, note, table, backend });
+  return new EngineSetup({ engine, note, table, backend });
 }
 
-async function enforcer(config: Config, { host }: EngagementFacts, table: NftablesBackend): Promise<Backend> {
+async function enforcer(config: Config, { host }: SetupFacts, table: NftablesBackend): Promise<Backend> {
   const { firewall } = config.actions;
   const backend = selectBackend(firewall, { exec, nftables: () => table, hasIpv6: () => host.hasIpv6() });
   if (backend === table) return table;
