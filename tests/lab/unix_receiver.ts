@@ -2,13 +2,11 @@
  * The other end of syslog and sd_notify: a bound Unix datagram socket that a test reads.
  * @module
  */
+import { libc } from "./libc.ts";
 
-const libc = Deno.dlopen("libc.so.6", {
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
-  close: { parameters: ["i32"], result: "i32" },
-}).symbols;
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0x800;
 
 /** A socket of the kind that journald and rsyslog bind. */
 export class UnixReceiver implements Disposable {
@@ -18,10 +16,10 @@ export class UnixReceiver implements Disposable {
   /** Binds `path`; `@name` is the abstract socket of that name. */
   constructor(path: string) {
     this.#path = path;
-    this.#fd = libc.socket(1, 2 | 0x800, 0);
+    this.#fd = libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     const name = new TextEncoder().encode(path);
     const address = new Uint8Array(2 + name.length + (path.startsWith("@") ? 0 : 1));
-    address[0] = 1;
+    address[0] = AF_UNIX;
     address.set(name, 2);
     if (path.startsWith("@")) address[2] = 0;
     if (libc.bind(this.#fd, address, address.length) < 0) throw new Error(`Cannot bind ${path}`);
