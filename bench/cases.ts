@@ -5,7 +5,7 @@
 import type { Case } from "./case.ts";
 import { exposure } from "./cases/exposure.ts";
 import { flood } from "./cases/flood.ts";
-import { footing } from "./cases/footing.ts";
+import { footprint } from "./cases/footprint.ts";
 import { hotPath } from "./cases/hot_path.ts";
 import { manyBans } from "./cases/many_bans.ts";
 import { manyScanners } from "./cases/many_scanners.ts";
@@ -19,7 +19,7 @@ export const CASES: readonly Case[] = [
   traffic,
   flood,
   manyScanners,
-  footing,
+  footprint,
   hotPath,
   manyBans,
 ];

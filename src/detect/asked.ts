@@ -8,7 +8,7 @@ import { type Address, sameAddress } from "../net/address.ts";
 import { hashAddress, type HashKey, randomHashKey } from "./keyed_hash.ts";
 
 /** How long an answer may take: the limit of the kernel's own memory of unanswered UDP is shorter. */
-export const ANSWER_SECONDS = 120;
+const ANSWER_SECONDS = 120;
 
 const WAYS = 4;
 

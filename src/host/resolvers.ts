@@ -23,7 +23,7 @@ export interface ResolverFiles {
 }
 
 /** The places on Debian: systemd-resolved(8), NetworkManager.conf(5), and resolvconf's file for dnsmasq. */
-export const RESOLVER_FILES: ResolverFiles = {
+const RESOLVER_FILES: ResolverFiles = {
   main: "/etc/resolv.conf",
   upstreams: [
     "/run/systemd/resolve/resolv.conf",

@@ -11,9 +11,9 @@ const SETTLE_MS = 2000;
 const IDLE_SECONDS = 3;
 
 /** See {@link Case}. */
-export const footing: Case = {
-  name: "footing",
-  title: "6. Footing",
+export const footprint: Case = {
+  name: "footprint",
+  title: "6. Footprint",
   about:
     `Memory ${
       SETTLE_MS / 1000
