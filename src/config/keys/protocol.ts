@@ -38,6 +38,14 @@ const PORTSENTRY_PORTS = {
 /** PortSentry's exclusions, and the DHCP client port that it forgot. */
 const EXCLUDED_PORTS = { tcp: [113, 139], udp: [67, 68, 137, 138, 520] } as const;
 
+const EXCLUDE = "Ports that mode advanced leaves alone, because honest hosts ask for them unbidden.";
+const EXCLUDE_HELP = {
+  tcp:
+    `${EXCLUDE} On a mail server add the mail ports that it does not serve (of 25, 110, 143, 465, 587, 993, 995): ` +
+    "a mail program that is being set up tries them all.",
+  udp: EXCLUDE,
+} as const;
+
 /** The keys of `[tcp]` or `[udp]`. */
 export function protocolKeys(protocol: "tcp" | "udp", servicePort: ServicePort): Keys<ProtocolConfig> {
   const upper = protocol.toUpperCase();
@@ -70,7 +78,7 @@ export function protocolKeys(protocol: "tcp" | "udp", servicePort: ServicePort):
       check: ports(protocol, servicePort),
       default: EXCLUDED_PORTS[protocol],
       form: PORTS_FORM,
-      help: "Ports that mode advanced leaves alone, because honest hosts ask for them unbidden.",
+      help: EXCLUDE_HELP[protocol],
       portsentry: `ADVANCED_EXCLUDE_${upper}`,
     }),
     response: key({
