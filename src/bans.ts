@@ -27,7 +27,7 @@ import { banSeconds } from "./respond/ban_length.ts";
 import type { BlockRequest, Responder } from "./respond/responder.ts";
 import type { BootClock } from "./system/clock.ts";
 import { faultPoint } from "./system/fault_point.ts";
-import { Turns } from "./system/turns.ts";
+import { KeyedLock } from "./system/keyed_lock.ts";
 
 /** What a release could not undo is tried again after this long. */
 const RETRY_SECONDS = 60;
@@ -88,7 +88,7 @@ export interface BanStats {
 }
 
 /** A ban that was decided and booked, and is now to be made. */
-interface Sentence {
+interface PlannedBan {
   readonly request: BlockRequest;
   readonly decision: Decision;
   readonly offence: number;
@@ -100,7 +100,7 @@ export class Bans {
   /** With `response = "command"`: whose command has run, and who is not answered again for as long as a ban would last. */
   readonly #answered = new BanBook();
   readonly #bounds = new BanBounds();
-  readonly #turns = new Turns();
+  readonly #lock = new KeyedLock();
   /** Whose ban is being lifted at this moment, as text. */
   readonly #leaving = new Set<string>();
   #parts: BansParts;
@@ -149,7 +149,7 @@ export class Bans {
 
   /** Resolves when every ban that is being made or lifted at this moment has been. */
   async settled(): Promise<void> {
-    await this.#turns.ended();
+    await this.#lock.idle();
   }
 
   /**
@@ -157,18 +157,18 @@ export class Bans {
    * every action has, and never rejects.
    */
   async make(decisions: readonly Decision[]): Promise<void> {
-    const sentences = decisions.map((decision) => this.#sentence(decision)).filter((it) => it !== undefined);
-    if (sentences.length === 0) return;
-    const keys = sentences.map(({ request }) => formatPrefix(request.target));
-    await this.#turns.take(keys, () => this.#carryOut(sentences));
+    const planned = decisions.map((decision) => this.#plan(decision)).filter((it) => it !== undefined);
+    if (planned.length === 0) return;
+    const keys = planned.map(({ request }) => formatPrefix(request.target));
+    await this.#lock.hold(keys, () => this.#carryOut(planned));
   }
 
-  async #carryOut(sentences: readonly Sentence[]): Promise<void> {
+  async #carryOut(planned: readonly PlannedBan[]): Promise<void> {
     const { responder, clock, state, recorder, evidence } = this.#parts;
-    const outcomes = await responder.block(sentences.map(({ request }) => request));
+    const outcomes = await responder.block(planned.map(({ request }) => request));
     const time = clock.now();
-    const names = await this.#names(sentences.map(({ decision }) => decision.probe.source));
-    const events = sentences.map(({ request, decision, offence }, i): BlockEvent => ({
+    const names = await this.#names(planned.map(({ decision }) => decision.probe.source));
+    const events = planned.map(({ request, decision, offence }, i): BlockEvent => ({
       type: "block",
       time,
       decision,
@@ -192,7 +192,7 @@ export class Bans {
 
   /** Ban a target because a person said so. An earlier ban of it is replaced. */
   async impose(ban: ManualBan): Promise<Change> {
-    return await this.#turns.take([formatPrefix(ban.target)], () => this.#impose(ban));
+    return await this.#lock.hold([formatPrefix(ban.target)], () => this.#impose(ban));
   }
 
   async #impose({ target, seconds, note }: ManualBan): Promise<Change> {
@@ -244,7 +244,7 @@ export class Bans {
     cause: ReleaseEvent["cause"],
     digest: ReleaseDigest,
   ): Promise<readonly Change[]> {
-    return await this.#turns.take(targets.map(formatPrefix), async () => {
+    return await this.#lock.hold(targets.map(formatPrefix), async () => {
       const there = targets.filter((target) =>
         this.holds(target) || this.#parts.state.get(target) !== undefined
       );
@@ -288,7 +288,7 @@ export class Bans {
     const due = this.#book.takeDue(now, EXPIRE_BATCH);
     // Booked until they are lifted, so that nobody makes a ban that this would then lift.
     for (const { target } of due) this.#enter(target, RETRY_SECONDS);
-    const free = due.filter(({ target }) => !this.#turns.isBusy(formatPrefix(target)));
+    const free = due.filter(({ target }) => !this.#lock.isHeld(formatPrefix(target)));
     await this.release(free.map((ban) => ban.target), "expired");
   }
 
@@ -311,14 +311,14 @@ export class Bans {
 
   /** Do something about a ban in force while nobody else does; nothing happens when there is none any more. */
   async about(target: Prefix, body: (ban: ActiveBan) => Promise<void>): Promise<void> {
-    await this.#turns.take([formatPrefix(target)], async () => {
+    await this.#lock.hold([formatPrefix(target)], async () => {
       const ban = this.holds(target) ? this.#parts.state.get(target) : undefined;
       if (ban !== undefined) await body(ban);
     });
   }
 
   /** Decide how long, and book it; `undefined` when there is a ban already or a bound is reached. */
-  #sentence(decision: Decision): Sentence | undefined {
+  #plan(decision: Decision): PlannedBan | undefined {
     const { config } = this.#parts;
     const target = hostPrefix(decision.probe.source);
     if (this.has(decision.probe.source) || !this.#admit()) return undefined;
