@@ -1,10 +1,11 @@
 /**
  * Records the captures of this folder again: `deno run -A tests/captures/record.ts [NAME…]`, as root.
  *
- * Each is made by real tools in namespaces, on a host with TCP services on 22, 80 and 443 and a UDP service on 53.
+ * Each is made by real tools in namespaces, on a host with TCP services on 22, 80 and 443 and a UDP service on 53. Some
+ * tools are nothing that the tests need: `apt install masscan zmap tftp-hpa tftpd-hpa vsftpd`.
  * @module
  */
-import { serve } from "../lab/clients.ts";
+import { reaches, serve } from "../lab/clients.ts";
 import { type Host, Lab, until } from "../lab/lab.ts";
 
 interface Recording {
@@ -23,6 +24,17 @@ function nmap(...args: readonly string[]): Recording {
 function shell(script: string): Recording["act"] {
   return (client, target) =>
     client.run(["sh", "-c", script.replaceAll("TARGET", target.ipv4)], { seconds: 120 });
+}
+
+/** Scanners that write Ethernet frames themselves want to be told where to. */
+const TARGET_MAC = "ping -q -c 1 TARGET; MAC=$(ip neigh show TARGET | cut -d ' ' -f 5)";
+
+/** A folder with a small file, for anybody to fetch. */
+async function servedFolder(): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  await Deno.chmod(folder, 0o555);
+  await Deno.writeFile(`${folder}/file`, new Uint8Array(3000), { mode: 0o444 });
+  return folder;
 }
 
 const RECORDINGS: Readonly<Record<string, Recording>> = {
@@ -45,6 +57,17 @@ const RECORDINGS: Readonly<Record<string, Recording>> = {
     act: (client, target) => client.run([...NMAP, "-6", "-sS", "-p", "1-60", target.ipv6], { seconds: 60 }),
   },
   "hping3-ip-options": { act: shell("hping3 -q -c 12 -i u5000 -S -p ++7 -G TARGET; true") },
+  "nmap-os": nmap("-O", "--max-os-tries", "1", "-p", "20-40,80"),
+  "masscan": {
+    act: shell(`${TARGET_MAC}; masscan TARGET -p1-60 --rate 500 --wait 1 -i eth0 --router-mac $MAC`),
+  },
+  "zmap": {
+    act: shell(
+      `${TARGET_MAC}; for port in 23 79 111 513 514 515; do zmap -q -p $port -G $MAC -b /dev/null ` +
+        "--cooldown-time=1 -i eth0 -o /dev/null TARGET; done",
+    ),
+  },
+  "nping": { act: shell("nping --tcp --flags syn -p 1-20 --rate 200 -c 1 TARGET") },
   "nmap-syn-cooked": { ...nmap("-sS", "-p", "1-40"), tcpdump: ["-i", "any", "-y", "LINUX_SLL"] },
   "nmap-syn-cooked2-nanoseconds": {
     ...nmap("-sS", "-p", "1-40"),
@@ -60,6 +83,33 @@ const RECORDINGS: Readonly<Record<string, Recording>> = {
     act: shell(
       "for i in 1 2 3 4 5 6 7 8 9; do echo query$i | nc -n -u -w 1 TARGET 53 > /dev/null; done; true",
     ),
+  },
+  "benign-tftp": {
+    act: async (client, target) => {
+      const folder = await servedFolder();
+      target.spawn(["in.tftpd", "-L", "-a", `${target.ipv4}:69`, "-s", folder]);
+      const script = "tftp TARGET -c get file /dev/null; tftp TARGET -c get nothing /dev/null; true";
+      for (let i = 0; i < 3; i++) await shell(script)(client, target);
+      await Deno.remove(folder, { recursive: true });
+    },
+  },
+  "benign-ftp": {
+    act: async (client, target) => {
+      const folder = await servedFolder();
+      const settings = `${folder}.conf`;
+      const answers = "listen=YES\nbackground=NO\nanonymous_enable=YES\nno_anon_password=YES\n" +
+        "connect_from_port_20=YES\nseccomp_sandbox=NO\n";
+      await Deno.writeTextFile(settings, `${answers}anon_root=${folder}\n`);
+      const server = target.spawn(["vsftpd", settings]);
+      await until("FTP is served", () => reaches(client, target.ipv4, 21));
+      await shell("for way in --ftp-pasv '-P -'; do curl -sS -o /dev/null $way ftp://TARGET/file; done")(
+        client,
+        target,
+      );
+      server.kill("SIGTERM");
+      await Deno.remove(folder, { recursive: true });
+      await Deno.remove(settings);
+    },
   },
   "benign-mistake": {
     act: shell(

@@ -18,6 +18,7 @@ export class Coverage {
   readonly #destinations = new Map<number | string, { readonly address: Address; packets: number }>();
   #toLocal = 0;
   #fromLocal = 0;
+  #toItself = 0;
   #tooShort = 0;
 
   /** A capture of which nothing was seen yet. `local`: the addresses of the watched host. */
@@ -32,9 +33,13 @@ export class Coverage {
       if (packet.reason === "truncated") this.#tooShort++;
       return;
     }
-    if (this.#keys.has(hostKey(packet.source))) this.#fromLocal++;
+    const isOurs = this.#keys.has(hostKey(packet.source));
+    if (isOurs) this.#fromLocal++;
     const key = hostKey(packet.dest);
-    if (this.#keys.has(key)) this.#toLocal++;
+    if (this.#keys.has(key)) {
+      this.#toLocal++;
+      if (isOurs) this.#toItself++;
+    }
     const known = this.#destinations.get(key);
     if (known !== undefined) known.packets++;
     else if (this.#destinations.size < MAX_DESTINATIONS && !isMulticastOrBroadcast(packet.dest)) {
@@ -61,6 +66,8 @@ export class Coverage {
         `No packet of the capture is to ${names}` +
           (busiest === "" ? "" : `; most are to ${busiest}: is one of these the watched host?`),
       );
+    } else if (this.#toItself === this.#toLocal) {
+      notes.push(`Every packet to ${names} is from there: a host that scans itself is not judged`);
     } else if (this.#fromLocal === 0) {
       notes.push(
         `No packet of the capture is from ${names}: what nobody answers looks closed; ` +

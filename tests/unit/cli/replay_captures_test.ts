@@ -30,6 +30,9 @@ const SCANS:
     ["nmap-slow.pcap", "syn", 8, 8, "10.77.0.16"],
     ["nmap-ipv6.pcap", "syn", 60, 60, "fd77::17"],
     ["hping3-ip-options.pcap", "syn", 12, 12, "10.77.0.19"],
+    ["masscan.pcap", "syn", 60, 60, "10.77.0.2"],
+    ["zmap.pcap", "syn", 6, 6, "10.77.0.4"],
+    ["nping.pcap", "syn", 20, 18, "10.77.0.5"],
   ];
 
 for (const [file, scan, probes, ports, source] of SCANS) {
@@ -56,10 +59,21 @@ Deno.test("replay bans every decoy of nmap -D that is not protected (F2)", async
   ]);
 });
 
+Deno.test("replay tells every kind of probe of nmap -O", async () => {
+  const result = await replayed(at("nmap-os.pcap"), { local: LOCAL });
+  assert.deepEqual(result.sources.map(({ address, decision }) => [address, decision]), [[
+    "10.77.0.2",
+    "block",
+  ]]);
+  assert.deepEqual(result.sources[0]?.scans, { syn: 30, udp: 1, null: 4, xmas: 5, ack: 1 });
+});
+
 const INNOCENTS: readonly (readonly [file: string, sources: number])[] = [
   ["benign-http.pcap", 0],
   ["benign-dns.pcap", 0],
   ["benign-mistake.pcap", 1],
+  ["benign-tftp.pcap", 0],
+  ["benign-ftp.pcap", 0],
 ];
 
 for (const [file, sources] of INNOCENTS) {
@@ -70,6 +84,10 @@ for (const [file, sources] of INNOCENTS) {
     assert.deepEqual(result.blocks, []);
     assert.equal(result.sources.length, sources);
     for (const source of result.sources) assert.deepEqual([source.decision, source.ports], ["observe", 1]);
+    if (sources > 0) return;
+    // Who asked for nothing but what is served is safe under any setting.
+    const config = blockingConfig((c) => ({ detect: { ...c.detect, scan_trigger: 0 } }));
+    assert.deepEqual((await replayed(at(file), { local: LOCAL, config })).sources, []);
   });
 }
 

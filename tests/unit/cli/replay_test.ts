@@ -305,6 +305,10 @@ Deno.test("replay says when it was asked about the wrong host, or too little was
   assert.deepEqual(wrong.notes, [
     "No packet of the capture is to 203.0.113.7; most are to 198.51.100.2 (5): is one of these the watched host?",
   ]);
+  const own = await replayedPackets(scan(5), { local: `${US},${THEM}` });
+  assert.deepEqual([own.sources, own.notes], [[], [
+    `Every packet to ${US}, ${THEM} is from there: a host that scans itself is not judged`,
+  ]]);
   const none = await replayedPackets(scan(5), { local: "" });
   assert.equal(none.code, 64);
   assert.match(none.error, /^Cannot judge without --local .* are to 198\.51\.100\.2 \(5\)$/);
