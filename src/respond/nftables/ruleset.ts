@@ -134,7 +134,9 @@ function trapChain(plan: RulesetPlan): Chain {
     comment: "what is for this host: the trap, and the quarantine of those who touched it",
     hook: { name: "input", priority: TRAP_PRIORITY[plan.trap?.position ?? "before-firewall"] },
     rules: [
-      `tcp flags & (syn | ack) == ack ${HAS_SOCKET} accept comment "connections that are there"`,
+      plan.trap === undefined
+        ? `tcp flags & (ack | rst) != 0 accept comment "opens nothing"`
+        : `tcp flags & (syn | ack) == ack ${HAS_SOCKET} accept comment "connections that are there"`,
       'iif "lo" accept',
       'meta pkttype != host accept comment "broadcast and multicast are aimed at nobody"',
       'frag frag-off != 0 accept comment "later fragments carry no ports"',
