@@ -3,7 +3,7 @@
  * @module
  */
 import { DENO } from "./deno.ts";
-import { type Host, type Result, until } from "./lab.ts";
+import { DEADLINE_SECONDS, type Host, type Result, until } from "./lab.ts";
 
 /** A line of the daemon's JSON log. */
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -101,7 +101,11 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Wait for a line. */
-  async line(what: string, matches: (line: LogLine) => boolean, seconds = 10): Promise<LogLine> {
+  async line(
+    what: string,
+    matches: (line: LogLine) => boolean,
+    seconds = DEADLINE_SECONDS,
+  ): Promise<LogLine> {
     try {
       return await until(what, () => this.log.find(matches), seconds);
     } catch (error) {
@@ -110,7 +114,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Wait for a line of the text log. */
-  async heard(matches: (line: string) => boolean, seconds = 10): Promise<string> {
+  async heard(matches: (line: string) => boolean, seconds = DEADLINE_SECONDS): Promise<string> {
     return await until("the line is in the log", () => this.text.find(matches), seconds);
   }
 

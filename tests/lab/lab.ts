@@ -205,7 +205,7 @@ export async function run(
 export async function until<T>(
   what: string,
   condition: () => T | undefined | false | Promise<T | undefined | false>,
-  seconds = 10,
+  seconds = DEADLINE_SECONDS,
 ): Promise<T> {
   const deadline = performance.now() + seconds * PATIENCE * 1000;
   for (;;) {
@@ -230,6 +230,9 @@ async function cancel(child: Deno.ChildProcess): Promise<void> {
     }
   }
 }
+
+/** How long is waited, unless told otherwise, for what comes about within a second on an idle machine. */
+export const DEADLINE_SECONDS = 20;
 
 /** How many times longer everything may take; an emulated processor is slow (scripts/kernel_5_10.sh). */
 const PATIENCE = Number(Deno.env.get("PORTSNARE_PATIENCE") ?? "1");

@@ -4,7 +4,7 @@
  * @module
  */
 import { Daemon } from "./daemon.ts";
-import { type Host, type Result, run, until } from "./lab.ts";
+import { DEADLINE_SECONDS, type Host, type Result, run, until } from "./lab.ts";
 import { UnixReceiver } from "./unix_receiver.ts";
 
 /** How a command is run in a machine. */
@@ -173,7 +173,7 @@ export class Machine implements AsyncDisposable {
   }
 
   /** Wait for a text in the log. */
-  async heard(text: string | RegExp, seconds = 10): Promise<string> {
+  async heard(text: string | RegExp, seconds = DEADLINE_SECONDS): Promise<string> {
     const fits = (line: string): boolean => typeof text === "string" ? line.includes(text) : text.test(line);
     try {
       return await until("it is in the log", () => this.syslog().find(fits), seconds);
