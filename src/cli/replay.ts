@@ -41,18 +41,20 @@ export interface ReplayOptions {
  */
 export async function replay(options: ReplayOptions, out: Out): Promise<ExitCode> {
   const { capture } = options;
-  if (capture !== "-" && (await isRegularFile(capture))) return await replayFile(options, out);
-  return await withSpooled(capture, (path) => replayFile({ ...options, capture: path }, out));
+  if (capture !== "-" && (await isRegularFile(capture))) {
+    return await replayFile(options, { path: capture, out });
+  }
+  return await withSpooled(capture, (path) => replayFile(options, { path, out }));
 }
 
 async function replayFile(
   { capture, config, local, open, json }: ReplayOptions,
-  out: Out,
+  { path, out }: { readonly path: string; readonly out: Out },
 ): Promise<ExitCode> {
   const host = new OpenPorts(local, open);
   const coverage = new Coverage(local);
   const reassembler = new Reassembler();
-  const first = await eachFrame(capture, (frame) => {
+  const first = await eachFrame(path, (frame) => {
     const whole = reassembler.add(frame, frame.time);
     if (whole === undefined) return;
     const packet = decodePacket(whole.bytes, whole.wireLength);
@@ -69,10 +71,10 @@ async function replayFile(
     );
   }
   const ignored = await readIgnored(config.ignore);
-  const scanners = await findScanners(capture, { config, host, ignored, scanners: new Set() });
+  const scanners = await findScanners(path, { config, host, ignored, scanners: new Set() });
   const printer = json ? jsonPrinter(out) : textPrinter(out);
   const trial = new Trial({ config, host, ignored, scanners });
-  const tally = await eachFrame(capture, (frame) => {
+  const tally = await eachFrame(path, (frame) => {
     const finding = trial.take(frame);
     if (finding !== undefined) printer.finding(finding);
   });
@@ -81,10 +83,10 @@ async function replayFile(
   return EXIT.ok;
 }
 
-async function findScanners(capture: string, options: TrialOptions): Promise<ReadonlySet<number | string>> {
+async function findScanners(path: string, options: TrialOptions): Promise<ReadonlySet<number | string>> {
   const trial = new Trial(options);
   const scanners = new Set<number | string>();
-  await eachFrame(capture, (frame) => {
+  await eachFrame(path, (frame) => {
     const decision = trial.take(frame)?.decision;
     if (decision?.verdict !== "block" && decision?.verdict !== "observe") return;
     // Bounded like the reports; beyond that a scanner's probes of open ports are not told.

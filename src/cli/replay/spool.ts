@@ -16,37 +16,39 @@ const ENDINGS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
  * @throws UserError When it cannot be read, or there is no room for it.
  */
 export async function withSpooled<T>(capture: string, body: (path: string) => Promise<T>): Promise<T> {
-  const path = await makeFile(capture);
+  let path: string | undefined;
   const remove = (): void => {
-    try {
-      Deno.removeSync(path);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    if (path !== undefined) Deno.removeSync(path);
+    path = undefined;
   };
   const endings = ENDINGS.map((signal) => ({
     signal,
     end: (): void => {
       remove();
-      for (const { signal, end } of endings) Deno.removeSignalListener(signal, end);
+      unlisten();
       // Once more, now without a listener: whoever started us sees what ended us.
       Deno.kill(Deno.pid, signal);
     },
   }));
+  const unlisten = (): void => {
+    for (const { signal, end } of endings) Deno.removeSignalListener(signal, end);
+  };
+  // Before there is a file to leave behind.
   for (const { signal, end } of endings) Deno.addSignalListener(signal, end);
   try {
+    path = makeFile(capture);
     await copy(capture, path);
     return await body(path);
   } finally {
-    for (const { signal, end } of endings) Deno.removeSignalListener(signal, end);
+    unlisten();
     remove();
   }
 }
 
-async function makeFile(capture: string): Promise<string> {
+function makeFile(capture: string): string {
   try {
-    const dir = Deno.env.get("TMPDIR") ?? LARGE_FILES;
-    return await Deno.makeTempFile({ dir, prefix: "portsnare-replay-" });
+    const dir = Deno.env.get("TMPDIR") || LARGE_FILES;
+    return Deno.makeTempFileSync({ dir, prefix: "portsnare-replay-" });
   } catch (cause) {
     throw unreadable(capture, cause);
   }
@@ -63,8 +65,10 @@ async function copy(capture: string, path: string): Promise<void> {
 }
 
 function unreadable(capture: string, cause: unknown): UserError {
-  return new UserError(`Cannot read the capture ${capture}: ${messageOf(cause)}`, {
-    exitCode: EXIT.badData,
-    cause,
-  });
+  return new UserError(
+    `Cannot copy the capture ${capture} to a temporary file: ${
+      messageOf(cause)
+    }; TMPDIR names another place for it`,
+    { exitCode: EXIT.badData, cause },
+  );
 }
