@@ -6,8 +6,8 @@
  */
 import type { Bans } from "./bans.ts";
 import { ConnectEngine } from "./capture/connect_engine.ts";
+import { makeEngines } from "./capture/engines.ts";
 import type { Engine, EngineStats } from "./capture/frame.ts";
-import { KernelEngine } from "./capture/kernel_engine.ts";
 import { RawEngine } from "./capture/raw_engine.ts";
 import type { Config } from "./config/schema.ts";
 import { type Trap, trapOf } from "./config/trap.ts";
@@ -31,6 +31,7 @@ import { NamedRecorder } from "./record/named_recorder.ts";
 import type { Recorder } from "./record/recorder.ts";
 import { rehearse } from "./rehearsal.ts";
 import type { NftablesBackend } from "./respond/nftables/backend.ts";
+import { BoundedCounter } from "./system/bounded_counter.ts";
 import type { BootClock } from "./system/clock.ts";
 
 /** Addresses of which it is counted how often being protected saved them. */
@@ -71,12 +72,12 @@ export class Watch implements AsyncDisposable {
   readonly #detector: Detector;
   /** Where names are asked for. */
   readonly #named: NamedRecorder | undefined;
-  readonly #engines: Engine[] = [];
+  #engines: readonly Engine[] = [];
   /** The ports that the raw engine's filter leaves out, as text. */
   #narrowedTo = "";
   #toldFaults = new Set<string>();
-  /** How often being protected saved an address. Bounded: the one counted longest ago is forgotten first. */
-  readonly #saved = new Map<string, number>();
+  /** How often being protected saved an address. */
+  readonly #saved = new BoundedCounter(MAX_SAVED);
 
   /** Nothing is watched before {@link Watch.start}. */
   static async open(parts: WatchParts): Promise<Watch> {
@@ -135,12 +136,9 @@ export class Watch implements AsyncDisposable {
 
   /** The ports that are trapped now, those with a listener, in grace, or translated to others taken out. */
   trap(): Trap {
+    const everywhere = this.#taken().filter(({ address }) => address === undefined);
     const taken = (protocol: "tcp" | "udp" | "sctp"): PortSet =>
-      PortSet.of(
-        ...[...this.#grace.elements(this.#parts.clock.bootSeconds()), ...this.#translatedEverywhere()]
-          .filter((element) => element.protocol === protocol && element.address === undefined)
-          .map((element) => element.port),
-      );
+      PortSet.of(...everywhere.filter((at) => at.protocol === protocol).map(({ port }) => port));
     return {
       tcp: this.#trap.tcp.without(taken("tcp")),
       udp: this.#trap.udp.without(taken("udp")),
@@ -156,7 +154,7 @@ export class Watch implements AsyncDisposable {
 
   /** How often this address was saved by being protected. */
   saved(address: Address): number {
-    return this.#saved.get(addressKey(address)) ?? 0;
+    return this.#saved.get(addressKey(address));
   }
 
   /** Arm the trap. Ports of `known` had a listener before we were started, and are in grace. */
@@ -181,25 +179,13 @@ export class Watch implements AsyncDisposable {
         if (!bans.holds(target)) void table?.release([target]);
       },
     });
-    const sink = this.#pipeline();
-    const { tcp, udp, sctp, icmp } = this.#trap;
-    if (tcp.size + udp.size + sctp.size > 0 || icmp) {
-      this.#engines.push(
-        engine === "kernel" && table !== undefined
-          ? new KernelEngine({ sink, trapped: () => trappedBy(table) })
-          : new RawEngine({ sink, trap: this.trap(), ephemeral: host.ephemeralPorts() }),
-      );
-    }
-    if (config.tcp.mode === "connect" || config.udp.mode === "connect") {
-      this.#engines.push(
-        new ConnectEngine({
-          sink,
-          tcp: config.tcp.mode === "connect" ? config.tcp.ports : new PortSet(),
-          udp: config.udp.mode === "connect" ? config.udp.ports : new PortSet(),
-          ...(config.actions.port_banner === undefined ? {} : { banner: config.actions.port_banner }),
-        }),
-      );
-    }
+    this.#engines = makeEngines({
+      config,
+      sink: this.#pipeline(),
+      trapped: engine === "kernel" && table !== undefined ? () => trappedBy(table) : undefined,
+      trap: this.trap(),
+      ephemeral: host.ephemeralPorts(),
+    });
     this.#narrowedTo = this.#excluded();
     for (const started of this.#engines) await started.start();
     this.#services.start();
@@ -294,11 +280,11 @@ export class Watch implements AsyncDisposable {
   #confirm(decision: Decision): Decision | undefined {
     const { probe } = decision;
     if (this.#parts.host.protected.isSessionNow(probe.source)) {
-      this.#countSaved(probe.source);
+      this.#saved.add(addressKey(probe.source));
       return { ...decision, verdict: "protected", reason: "session" };
     }
     if (!this.#mayBeServed(probe) || !this.#served.isServedNow(probe)) return decision;
-    // He may have been held up for this very probe.
+    // The source may have been put into quarantine for this very probe.
     void this.#parts.table?.release([hostPrefix(probe.source)]);
     return undefined;
   }
@@ -324,30 +310,21 @@ export class Watch implements AsyncDisposable {
       isIgnored: (address) => this.#ignore.has(address),
       protectedReason: (address) => {
         const reason = host.protected.reasonFor(address);
-        if (reason !== undefined) this.#countSaved(address);
+        if (reason !== undefined) this.#saved.add(addressKey(address));
         return reason;
       },
       isBlocked: (address) => bans.has(address),
     };
   }
 
-  #countSaved(address: Address): void {
-    const key = addressKey(address);
-    const count = (this.#saved.get(key) ?? 0) + 1;
-    this.#saved.delete(key);
-    this.#saved.set(key, count);
-    for (const oldest of this.#saved.keys()) {
-      if (this.#saved.size <= MAX_SAVED) break;
-      this.#saved.delete(oldest);
-    }
-  }
-
-  #translatedEverywhere(): readonly GracePort[] {
-    return this.#translated.ports().map((at) => ({ ...at, address: undefined }));
+  /** The ports that are no trap at the moment: with a listener, in grace, or translated to others. */
+  #taken(): readonly GracePort[] {
+    const translated = this.#translated.ports().map((at) => ({ ...at, address: undefined }));
+    return [...this.#grace.elements(this.#parts.clock.bootSeconds()), ...translated];
   }
 
   #excluded(): string {
-    return [...this.#grace.elements(this.#parts.clock.bootSeconds()), ...this.#translatedEverywhere()]
+    return this.#taken()
       .map(({ protocol, address, port }) => `${protocol} ${address === undefined ? port : ""}`).toSorted()
       .join();
   }
