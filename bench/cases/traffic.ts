@@ -18,42 +18,45 @@ import { none } from "../contestants/none.ts";
 import { pinned } from "../measure/cpus.ts";
 import { figure, NOTHING, type Table, times } from "../measure/format.ts";
 import { gigabits } from "../measure/iperf3.ts";
+import { type PacketCost, packetCosts } from "../measure/packet_cost.ts";
 import { median, medianBounds, ratio } from "../measure/statistics.ts";
-import { requestsPerSecond } from "../measure/wrk.ts";
-import type { Scene } from "../scene.ts";
+import { Scene } from "../scene.ts";
+import { type Slice, SteadyLoad } from "../traffic/steady_load.ts";
 import { until } from "../../tests/lab/lab.ts";
 
-/** Of each kind of traffic, for each contestant, in each of its turns. */
-const SECONDS = 1;
-const TURNS_PER_ROUND = 6;
+/** One bulk transfer. */
+const BULK_SECONDS = 1;
+/** One slice of short connections. */
+const SLICE_SECONDS = 0.2;
+const BULK_PER_ROUND = 6;
+const SLICES_PER_ROUND = 30;
 const QUICK_TURNS = 2;
+const QUICK_SLICES = 6;
 const IPERF_PORT = 5201;
 /** Plays twice: what the second one differs by is what the machine makes of equal things. */
 const CONTROL = { ...none, name: "no detector, again" };
 const LOWEST_SHARE = 0.99;
 
-/** One turn of one contestant. */
-interface Turn {
-  readonly bulk: Load;
-  readonly short: Load;
-}
-
-/** What was carried, and what it cost the detector. */
+/** One turn: what was carried, and what it cost. */
 interface Load {
   /** Gbit/s or connections a second. */
   readonly rate: number;
+  readonly seconds: number;
+  /** Processor time of the detector. */
   readonly cpuSeconds: number;
+  /** What the two ends did, of short connections. */
+  readonly slice?: Slice;
 }
 
-/** A kind of traffic. */
+/** A kind of traffic, and what everybody did of it. */
 interface Kind {
   readonly title: string;
   readonly unit: string;
-  readonly of: (turn: Turn) => Load;
+  readonly turns: readonly Turns<Load>[];
 }
 
-const BULK: Kind = { title: "Bulk transfer", unit: "Gbit/s", of: ({ bulk }) => bulk };
-const SHORT: Kind = { title: "Short connections", unit: "/s", of: ({ short }) => short };
+/** What portsnare puts into the way of packets, by contestant. */
+type Costs = Awaited<ReturnType<typeof packetCosts>>;
 
 /** See {@link Case}. */
 export const traffic: Case = {
@@ -63,53 +66,98 @@ export const traffic: Case = {
     "A bulk transfer (iperf3, one TCP connection) and short HTTP connections, one request each (wrk against nginx, 16 at a " +
     "time): what is carried, and the processor time of the detector and its children. Client and server keep to a " +
     "processor each; the detector does not. All contestants are up at the same time, each on hosts of its own, and work " +
-    `in turn for ${SECONDS} s each, many times over: each turn is compared with those of no detector within seconds of it, ` +
-    "so that what the machine does meanwhile meets both. In brackets where the median of these ratios lies with 95 % " +
-    "certainty. No detector takes part twice: its second row shows how far equal things differ here.",
+    `in turn, ${BULK_SECONDS} s of bulk transfer or ${SLICE_SECONDS} s of short connections each, many times over: each turn ` +
+    "is compared with those of no detector within seconds of it, so that what the machine does meanwhile meets both. In " +
+    "brackets where the median of these ratios lies with 95 % certainty. No detector takes part twice: its second row " +
+    "shows how far equal things differ here. Of short connections the processor time of client and server together is " +
+    "measured as well, for each connection: what the kernel does for a detector with each packet is in it, and it hardly " +
+    "depends on what else the machine does.",
   async run(field, { rounds, quick }): Promise<Report> {
     const entrants = only(field, "no detector", "PortSentry", "portsnare")
       .filter(({ name }) => !name.includes("trigger"));
-    const turns = await takeSlices([...entrants, CONTROL], {
-      rounds: quick ? QUICK_TURNS : rounds * TURNS_PER_ROUND,
-      measure: async ({ scene, running }) => ({
-        bulk: await measure(running, () => bulk(scene)),
-        short: await measure(running, async () => requestsPerSecond(await scene.shortConnections(SECONDS))),
+    const players = [...entrants, CONTROL];
+    const bulk: Kind = {
+      title: "Bulk transfer",
+      unit: "Gbit/s",
+      turns: await takeSlices(players, {
+        rounds: quick ? QUICK_TURNS : rounds * BULK_PER_ROUND,
+        measure: ({ scene, running }) => transfer(scene, running),
       }),
-    });
+    };
+    const short: Kind = {
+      title: "Short connections",
+      unit: "/s",
+      turns: await shortTurns(players, quick ? QUICK_SLICES : rounds * SLICES_PER_ROUND),
+    };
+    console.error("  the cost of a packet");
+    const costs = await apart();
     return {
-      tables: [BULK, SHORT].map((kind) => table(turns, kind)),
+      tables: [table(bulk), table(short), endsTable(short), costsTable(costs)],
       notes: [
-        `${
-          turns[0]?.results.length
-        } turns each. The first ratio is to no detector, the second to PortSentry 1.2.`,
+        `${bulk.turns[0]?.results.length} turns of bulk transfer each, ${
+          short.turns[0]?.results.length
+        } of short connections. The first ratio is to no detector, the last to PortSentry 1.2.`,
       ],
-      goals: [BULK, SHORT].flatMap((kind) => goals(turns, kind)),
+      goals: [...goals(bulk), ...goals(short, costs)],
       gist: [
-        gistOf("processor time for a second of short connections", turns, (results) => {
-          return figure((cpuOf(SHORT)(results) ?? NaN) / SECONDS * 1000, "ms");
+        gistOf("processor time for a second of short connections", short.turns, (results) => {
+          return figure(cpuShare(results) * 1000, "ms");
         }),
       ],
     };
   },
 };
 
-function cpuOf({ of }: Kind): (results: readonly Turn[]) => number | undefined {
-  return (results) => median(results.map((turn) => of(turn).cpuSeconds));
+/** Every contestant has a client of its own, of which one at a time is at work. */
+async function shortTurns(
+  players: readonly Contestant[],
+  rounds: number,
+): Promise<readonly Turns<Load>[]> {
+  await using open = new AsyncDisposableStack();
+  const loads = new Map<Scene, SteadyLoad>();
+  return await takeSlices(players, {
+    rounds,
+    measure: async ({ scene, running }) => {
+      const load = loads.get(scene) ?? open.use(await SteadyLoad.begin(scene));
+      loads.set(scene, load);
+      const before = running.cpuSeconds();
+      const slice = await load.slice(SLICE_SECONDS);
+      const { connections, seconds } = slice;
+      return { rate: connections / seconds, seconds, cpuSeconds: running.cpuSeconds() - before, slice };
+    },
+  });
 }
 
-/** What was carried, of what was carried without a detector, turn by turn. */
+/** On hosts where nothing else happens. */
+async function apart(): Promise<Costs> {
+  await using scene = await Scene.open();
+  return await packetCosts(scene);
+}
+
+/** The detector's processor time for a second of work: all of it, because what it does by the clock falls into few turns. */
+function cpuShare(results: readonly Load[]): number {
+  const sum = (of: (load: Load) => number): number => results.reduce((total, load) => total + of(load), 0);
+  return sum(({ cpuSeconds }) => cpuSeconds) / sum(({ seconds }) => seconds);
+}
+
+/** Processor time of both ends for a connection. */
+function endsCost({ slice }: Load): number {
+  return slice === undefined ? NaN : slice.endsSeconds / slice.connections;
+}
+
+/** A figure of each turn, as a share of the same without a detector in the same round. */
 function shares(
-  turns: readonly Turns<Turn>[],
-  kind: Kind,
-  { contestant, results }: Turns<Turn>,
+  { turns }: Kind,
+  { contestant, results }: Turns<Load>,
+  of: (load: Load) => number,
 ): readonly number[] {
-  const rates = (of: Contestant): readonly number[] =>
-    turns.find((it) => it.contestant === of)?.results.map((turn) => kind.of(turn).rate) ?? [];
-  const [first, second] = [rates(none), rates(CONTROL)];
+  const figures = (player: Contestant): readonly number[] =>
+    turns.find((it) => it.contestant === player)?.results.map(of) ?? [];
+  const [first, second] = [figures(none), figures(CONTROL)];
   return results.flatMap((turn, round) => {
     const [one, other] = [first[round], second[round]];
     if (one === undefined || other === undefined) return [];
-    return [kind.of(turn).rate / (contestant === CONTROL ? one : (one + other) / 2)];
+    return [of(turn) / (contestant === CONTROL ? one : (one + other) / 2)];
   });
 }
 
@@ -119,71 +167,121 @@ function share(values: readonly number[]): string {
   return `${times(median(values))} (${between})`;
 }
 
-function table(turns: readonly Turns<Turn>[], kind: Kind): Table {
-  const old = reference(turns, { name: "PortSentry 1.2", of: cpuOf(kind) });
+function rateOf({ rate }: Load): number {
+  return rate;
+}
+
+function table(kind: Kind): Table {
+  const old = reference(kind.turns, { name: "PortSentry 1.2", of: cpuShare });
   return {
     title: kind.title,
     head: ["contestant", "carried", "ratio", "processor time", "ratio"],
-    rows: turns.map(({ contestant, results }) => [
-      contestant.name,
-      figure(median(results.map((turn) => kind.of(turn).rate)), kind.unit),
-      contestant === none ? times(1) : share(shares(turns, kind, { contestant, results })),
-      figure((cpuOf(kind)(results) ?? NaN) / SECONDS * 1000, "ms/s"),
-      times(ratio(cpuOf(kind)(results), old)),
+    rows: kind.turns.map((turns) => [
+      turns.contestant.name,
+      figure(median(turns.results.map(rateOf)), kind.unit),
+      turns.contestant === none ? times(1) : share(shares(kind, turns, rateOf)),
+      figure(cpuShare(turns.results) * 1000, "ms/s"),
+      times(ratio(cpuShare(turns.results), old)),
     ]),
   };
 }
 
-function goals(turns: readonly Turns<Turn>[], kind: Kind): readonly Goal[] {
-  const control = turns.find(({ contestant }) => contestant === CONTROL);
-  const old = reference(turns, { name: "PortSentry 1.2", of: cpuOf(kind) });
-  return turns.filter(({ contestant }) => contestant.name.startsWith("portsnare")).flatMap(
-    ({ contestant, results }) => {
-      const what = `${kind.title}, ${contestant.name}`;
-      const values = shares(turns, kind, { contestant, results });
-      const highest = medianBounds(values)?.[1] ?? Infinity;
-      return [
-        {
-          what: `${what}: carried`,
-          goal: `at least ${times(LOWEST_SHARE)} of what is carried without a detector`,
-          measured: share(values),
-          reached: (median(values) ?? 0) >= LOWEST_SHARE || (highest < LOWEST_SHARE ? false : undefined),
-          limit:
-            `No detector at all, measured a second time, carries ${
-              share(control === undefined ? [] : shares(turns, kind, control))
-            }; ` +
-            `portsnare used ${
-              figure((cpuOf(kind)(results) ?? NaN) / SECONDS * 1000, "ms")
-            } of processor time a second meanwhile.`,
-        },
-        ...ratioGoal({
-          what: `${what}: processor time`,
-          atMost: 0.1,
-          of: "PortSentry 1.2",
-          measured: ratio(cpuOf(kind)(results), old),
-          limit: `It is ${
-            figure((cpuOf(kind)(results) ?? NaN) / SECONDS * 1000, "ms/s")
-          }; an idle process of the runtime is in case 6.`,
-        }),
-      ];
-    },
-  );
+function endsTable(short: Kind): Table {
+  return {
+    title: "Short connections, at both ends",
+    head: ["contestant", "processor time for a connection", "ratio"],
+    rows: short.turns.map((turns) => [
+      turns.contestant.name,
+      figure((median(turns.results.map(endsCost)) ?? NaN) * 1e6, "µs"),
+      turns.contestant === none ? times(1) : share(shares(short, turns, endsCost)),
+    ]),
+  };
 }
 
-async function measure(running: Running, work: () => Promise<number>): Promise<Load> {
+function costsTable(costs: Costs): Table {
+  return {
+    title: "What a packet costs more, measured apart",
+    head: ["what is in its way", "in", "out"],
+    rows: [...costs].map(([obstacle, cost]) => [obstacle, figure(cost.in, "ns"), figure(cost.out, "ns")]),
+  };
+}
+
+/** `costs`: of the packets that the traffic consists of. Left out where they are not counted. */
+function goals(kind: Kind, costs?: Costs): readonly Goal[] {
+  const control = kind.turns.find(({ contestant }) => contestant === CONTROL);
+  const old = reference(kind.turns, { name: "PortSentry 1.2", of: cpuShare });
+  return kind.turns.filter(({ contestant }) => contestant.name.startsWith("portsnare")).flatMap((turns) => {
+    const { contestant, results } = turns;
+    const what = `${kind.title}, ${contestant.name}`;
+    const values = shares(kind, turns, rateOf);
+    const highest = medianBounds(values)?.[1] ?? Infinity;
+    return [
+      {
+        what: `${what}: carried`,
+        goal: `at least ${times(LOWEST_SHARE)} of what is carried without a detector`,
+        measured: share(values),
+        reached: (median(values) ?? 0) >= LOWEST_SHARE || (highest < LOWEST_SHARE ? false : undefined),
+        limit:
+          `No detector at all, measured a second time, carries ${
+            share(control === undefined ? [] : shares(kind, control, rateOf))
+          }; portsnare used ${figure(cpuShare(results) * 1000, "ms")} of processor time a second meanwhile.` +
+          (costs === undefined ? "" : ` ${connectionCost(kind, turns, costs)}`),
+      },
+      ...ratioGoal({
+        what: `${what}: processor time`,
+        atMost: 0.1,
+        of: "PortSentry 1.2",
+        measured: ratio(cpuShare(results), old),
+        limit: `It is ${
+          figure(cpuShare(results) * 1000, "ms/s")
+        }; an idle process of the runtime is in case 6.`,
+      }),
+    ];
+  });
+}
+
+/** What a connection costs more with this contestant, as measured, and as it follows from what a packet costs. */
+function connectionCost(short: Kind, turns: Turns<Load>, costs: Costs): string {
+  const slices = turns.results.flatMap(({ slice }) => slice ?? []);
+  const perConnection = (of: (slice: Slice) => number): number =>
+    median(slices.map((slice) => of(slice) / slice.connections)) ?? NaN;
+  const packets = { in: perConnection((it) => it.packets.in), out: perConnection((it) => it.packets.out) };
+  const inTheWay = turns.contestant.name.includes("raw")
+    ? ["packet socket", "rules, raw engine"] as const
+    : ["rules, kernel engine"] as const;
+  const parts = inTheWay.map((obstacle) => {
+    const cost: PacketCost = costs.get(obstacle) ?? { in: NaN, out: NaN };
+    const total = (cost.in * packets.in + cost.out * packets.out) / 1000;
+    return { obstacle, cost, total };
+  });
+  const own = (median(
+    short.turns.find(({ contestant }) => contestant === none)?.results.map(endsCost) ?? [],
+  ) ?? NaN) * 1e6;
+  const total = parts.reduce((sum, part) => sum + part.total, 0);
+  return `A connection takes both ends ${
+    share(shares(short, turns, endsCost))
+  } of the processor time that it takes ` +
+    `without a detector, which is ${figure(own, "µs")}. Of its packets ${figure(packets.in)} come in and ` +
+    `${figure(packets.out)} go out; measured apart, ${
+      parts.map(({ obstacle, cost, total }) =>
+        `the ${obstacle} cost ${figure(cost.in, "ns")} for each that comes in and ${
+          figure(cost.out, "ns")
+        } for each ` +
+        `that goes out, ${figure(total, "µs")} in all`
+      ).join("; ")
+    }: ${figure(total / own * 100, "%")} more than a connection takes that asks for 7 bytes.`;
+}
+
+/** One transfer. */
+async function transfer({ server, client }: Scene, running: Running): Promise<Load> {
   const before = running.cpuSeconds();
-  const rate = await work();
-  return { rate, cpuSeconds: running.cpuSeconds() - before };
-}
-
-async function bulk({ server, client }: Scene): Promise<number> {
   const child = server.spawn(pinned("server", ["iperf3", "-s", "-1", "-p", String(IPERF_PORT)]), {
     stdout: "null",
     stderr: "null",
   });
   await until("iperf3 listens", async () => (await server.out(["ss", "-Hltn"])).includes(`:${IPERF_PORT} `));
-  const iperf3 = ["iperf3", "-J", "-c", server.ipv4, "-p", String(IPERF_PORT), "-t", String(SECONDS)];
-  const rate = gigabits(await client.out(pinned("client", iperf3), { seconds: SECONDS + 30 }));
+  const iperf3 = ["iperf3", "-J", "-c", server.ipv4, "-p", String(IPERF_PORT), "-t", String(BULK_SECONDS)];
+  const rate = gigabits(await client.out(pinned("client", iperf3), { seconds: BULK_SECONDS + 30 }));
   await child.status;
-  return rate;
+  return { rate, seconds: BULK_SECONDS, cpuSeconds: running.cpuSeconds() - before };
 }
