@@ -35,6 +35,8 @@ export interface Running extends AsyncDisposable {
   rssKiB(): number;
   /** How many sources it keeps out at this moment. */
   banned(): Promise<number>;
+  /** When the last ban was made, in milliseconds since the epoch; left out where it does not say. */
+  lastBannedMs?(): Promise<number>;
   /** What it saw and lost; `undefined` where it does not say. */
   counted(): Promise<Counted | undefined>;
 }

@@ -70,6 +70,7 @@ export async function startPortsnare(
     kernelSeconds: () => processes.group.kernelSeconds(),
     rssKiB: () => processes.group.rssKiB(),
     banned: async () => (await status(socket)).bans.active,
+    lastBannedMs: async () => await lastSince(socket) * 1000,
     counted: async () => (await status(socket)).packets,
     [Symbol.asyncDispose]: async () => {
       await processes[Symbol.asyncDispose]();
@@ -108,4 +109,14 @@ async function status(socket: string): Promise<Status> {
     return data as Status;
   }
   throw new Error("The daemon gave no status");
+}
+
+/** When the newest of its bans was made, in seconds since the epoch. */
+async function lastSince(socket: string): Promise<number> {
+  let last = -Infinity;
+  for await (const data of ask(socket, { verb: "list" })) {
+    // The daemon's own BanView; this field is a number.
+    last = Math.max(last, (data as { readonly since: number }).since);
+  }
+  return last;
 }

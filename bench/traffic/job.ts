@@ -35,7 +35,7 @@ export type Job =
       readonly ports: readonly number[];
       /** `port`: all sources ask for the first port, then all for the second. `source`: one source after the other. */
       readonly by: "port" | "source";
-      /** How long all of it takes. */
+      /** How long all of it takes; 0: as fast as it goes. */
       readonly seconds: number;
     }
     | {
