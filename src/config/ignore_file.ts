@@ -71,7 +71,8 @@ async function loadIgnoreFile(path: string, last?: IgnoreFile): Promise<IgnoreFi
     }
     const { prefixes, names } = last ?? { prefixes: [], names: [] };
     const kept = prefixes.length + names.length;
-    const message = `${messageOf(error)}${kept === 0 ? "" : `; its last ${kept} good entries stay in force`}`;
+    const stay = kept === 1 ? "its last good entry stays" : `its last ${kept} good entries stay`;
+    const message = `${messageOf(error)}${kept === 0 ? "" : `; ${stay} in force`}`;
     return { prefixes, names, faults: [{ ...fault, message }], unread: "unreadable" };
   }
 }

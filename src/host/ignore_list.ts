@@ -8,6 +8,7 @@ import { type IgnoreFile, loadIgnoreFiles } from "../config/ignore_file.ts";
 import { type Fault, formatFault } from "../errors.ts";
 import type { Address } from "../net/address.ts";
 import { formatPrefix, hostPrefix, type Prefix, PrefixSet } from "../net/prefix.ts";
+import { quantity } from "../quantity.ts";
 import { FileWatch } from "../system/file_watch.ts";
 
 /** Finds the addresses of a host name. Rejects when it cannot tell. */
@@ -23,7 +24,7 @@ export interface IgnoreListOptions {
   readonly resolve: ResolveName;
   /** How often names are looked up again, in seconds (default: 300). */
   readonly resolveSeconds?: number;
-  /** How long after a failure files are read again, in milliseconds (default: 30 s). */
+  /** How long after a failure files are read again, and names looked up, in milliseconds (default: 30 s). */
   readonly retryMs?: number;
   /** Reads the files. Default: {@link loadIgnoreFiles}. */
   readonly load?: typeof loadIgnoreFiles;
@@ -49,6 +50,8 @@ export class IgnoreList implements Disposable {
   #files: ReadonlyMap<string, IgnoreFile> = new Map();
   /** Name → its last known addresses. Kept while a look-up fails: a name server that is down must not ban a friend. */
   #addresses = new Map<string, readonly Address[]>();
+  /** Names of which no address was ever found. */
+  #unknown: ReadonlySet<string> = new Set();
   #set = new PrefixSet([]);
   #content = "";
   /** The reading that is going on; a change during it is read by the next one. */
@@ -99,14 +102,14 @@ export class IgnoreList implements Disposable {
     return this.#set.prefixes;
   }
 
-  /** Lines of the files that do nothing, and files that cannot be read. */
+  /** Lines of the files that do nothing, files that cannot be read, and host names that nobody knows. */
   faults(): readonly Fault[] {
-    return [...this.#files.values()].flatMap((file) => file.faults);
-  }
-
-  /** The host names of the list with the addresses that they have now. */
-  names(): ReadonlyMap<string, readonly Address[]> {
-    return new Map(this.#namesWanted().map((name) => [name, this.#addresses.get(name) ?? []]));
+    const files = [...this.#files].flatMap(([path, file]) => [
+      ...file.faults,
+      ...unknownNames(path, file.names.filter((name) => this.#unknown.has(name))),
+    ]);
+    const written = namesOf(this.#written).filter((name) => this.#unknown.has(name));
+    return [...unknownNames("ignore.hosts", written), ...files];
   }
 
   /** Calls `listener` after each change of {@link prefixes} or {@link faults}. The function that comes back ends that. */
@@ -128,10 +131,11 @@ export class IgnoreList implements Disposable {
     void this.#resolveNames();
   }
 
-  /** A disk that failed and works again changes nothing about a file that a watch could tell of. */
+  /** A disk that failed and works again changes nothing about a file that a watch could tell of; nor does a name server. */
   #retryLater(): void {
     clearTimeout(this.#retry);
-    if ([...this.#files.values()].every(({ unread }) => unread !== "unreadable")) return;
+    const isUnreadable = [...this.#files.values()].some(({ unread }) => unread === "unreadable");
+    if (this.#closed || (!isUnreadable && this.#unknown.size === 0)) return;
     this.#retry = setTimeout(() => void this.refresh(), this.#options.retryMs ?? RETRY_MS);
   }
 
@@ -144,17 +148,20 @@ export class IgnoreList implements Disposable {
         try {
           this.#addresses.set(name, (await this.#options.resolve(name)).slice(0, MAX_ADDRESSES_OF_NAME));
         } catch {
-          // The last known addresses stay, see above; `names` shows a name that never had one.
+          // The last known addresses stay, see above; a name that never had one is told of as a fault.
         }
       }
     };
     await Promise.all(Array.from({ length: Math.min(CONCURRENT_LOOKUPS, names.length) }, lookUp));
-    if (!this.#closed && names.length > 0) this.#settle();
+    if (this.#closed || names.length === 0) return;
+    this.#unknown = new Set(names.filter((name) => (this.#addresses.get(name) ?? []).length === 0));
+    this.#settle();
+    this.#retryLater();
   }
 
   #namesWanted(): readonly string[] {
-    const written = this.#written.flatMap((entry) => entry.kind === "name" ? [entry.name] : []);
-    return [...new Set([...written, ...[...this.#files.values()].flatMap((file) => file.names)])];
+    const inFiles = [...this.#files.values()].flatMap((file) => file.names);
+    return [...new Set([...namesOf(this.#written), ...inFiles])];
   }
 
   /** Makes the set anew, and tells the listeners when it is another one. */
@@ -175,4 +182,19 @@ export class IgnoreList implements Disposable {
     for (const file of this.#files.values()) yield* file.prefixes;
     for (const addresses of this.#addresses.values()) yield* addresses.map(hostPrefix);
   }
+}
+
+function namesOf(entries: readonly IgnoreEntry[]): readonly string[] {
+  return entries.flatMap((entry) => entry.kind === "name" ? [entry.name] : []);
+}
+
+/** One fault for all of them: when no name server answers, that is no reason for a thousand lines. */
+function unknownNames(file: string, names: readonly string[]): readonly Fault[] {
+  const [first] = names;
+  if (first === undefined) return [];
+  const message = names.length === 1
+    ? `${first} cannot be looked up; nobody is ignored for it until it can`
+    : `${first} and ${quantity(names.length - 1, "more host name")} cannot be looked up; ` +
+      "nobody is ignored for them until they can";
+  return [{ file, line: 0, column: 0, message }];
 }

@@ -173,7 +173,7 @@ Deno.test("C14: a directory in place of a good ignore file leaves its entries in
     await Deno.mkdir(s.path);
     const complaints = (): readonly string[] =>
       s.daemon.notices().filter((line) =>
-        line.includes("is a directory; its last 1 good entries stay in force")
+        line.includes("is a directory; its last good entry stays in force")
       );
     await until("it is told", () => complaints().length > 0);
     assert.equal(await isReported(s), false);

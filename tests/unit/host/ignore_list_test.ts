@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { loadIgnoreFiles, parseIgnoreFile } from "../../../src/config/ignore_file.ts";
+import { formatFault } from "../../../src/errors.ts";
 import { IgnoreList, type IgnoreListOptions } from "../../../src/host/ignore_list.ts";
 import { type Address, parseAddress } from "../../../src/net/address.ts";
 import { formatPrefix } from "../../../src/net/prefix.ts";
@@ -93,8 +94,37 @@ Deno.test("IgnoreList follows the addresses of host names, and keeps the last on
     answer = () => Promise.resolve([address("192.0.2.8")]);
     await list.refresh();
     await until("the second answer", () => list.has(address("192.0.2.8")) && !list.has(address("192.0.2.7")));
-    assert.deepEqual([...list.names()], [["monitor.example", [address("192.0.2.8")]]]);
+    assert.deepEqual(
+      [list.prefixes().map(formatPrefix), list.faults().length],
+      [["192.0.2.8"], 1],
+      "no file",
+    );
   }, { hosts: ["Monitor.Example"], resolve: () => answer() });
+});
+
+Deno.test("IgnoreList tells once of host names that nobody knows, and looks them up again soon", async () => {
+  let isUp = false;
+  let changes = 0;
+  await withList(async (list, path) => {
+    list.onChange(() => changes++);
+    const faults = (): readonly string[] => list.faults().map(formatFault);
+    await until("the fault", () => faults().length > 0);
+    assert.deepEqual(faults(), [
+      "ignore.hosts: monitor.example cannot be looked up; nobody is ignored for it until it can",
+      `${path}: a.example and 1 more host name cannot be looked up; nobody is ignored for them until they can`,
+    ]);
+    await list.refresh();
+    assert.equal(changes, 1);
+    isUp = true;
+    await until("the names are known", () => list.has(address("192.0.2.7")));
+    assert.deepEqual(faults(), []);
+  }, {
+    hosts: ["monitor.example"],
+    content: "a.example\nb.example\n",
+    retryMs: 20,
+    resolve: () =>
+      isUp ? Promise.resolve([address("192.0.2.7")]) : Promise.reject(new Error("no name server")),
+  });
 });
 
 Deno.test("IgnoreList forgets the addresses of a name that was taken out of the file", async () => {
@@ -124,7 +154,7 @@ Deno.test("C14: IgnoreList keeps the entries of a file that cannot be read, tell
     await list.refresh();
     assert.ok(list.has(address("192.0.2.1")));
     assert.equal(changes, 1, "the fault is told once");
-    assert.match(list.faults()[0]?.message ?? "", /is a directory; its last 1 good entries stay in force/);
+    assert.match(list.faults()[0]?.message ?? "", /is a directory; its last good entry stays in force/);
     await Deno.remove(path);
     await Deno.writeTextFile(path, "192.0.2.2\n");
     await until("the new file", () => list.has(address("192.0.2.2")) && !list.has(address("192.0.2.1")));
