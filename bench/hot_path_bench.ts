@@ -46,6 +46,7 @@ const detector = new Detector({
   facts: {
     isOwn: (address) => address.w3 === OWN_ADDRESS,
     isForUs: (dest) => dest.w3 === OWN_ADDRESS,
+    isClientPort: () => false,
     inGrace: () => false,
     isServed: () => false,
     isIgnored: () => false,

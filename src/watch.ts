@@ -24,7 +24,7 @@ import { ServiceWatch } from "./host/services.ts";
 import { TranslatedPorts } from "./host/translated_ports.ts";
 import type { Unanswered } from "./host/unanswered.ts";
 import { type Address, addressKey } from "./net/address.ts";
-import { PortSet } from "./net/ports.ts";
+import { isWithin, PortSet } from "./net/ports.ts";
 import { hostPrefix } from "./net/prefix.ts";
 import { Pipeline, type Suspect } from "./pipeline.ts";
 import { NamedRecorder } from "./record/named_recorder.ts";
@@ -299,10 +299,12 @@ export class Watch implements AsyncDisposable {
 
   #facts(): ConstructorParameters<typeof Detector>[0]["facts"] {
     const { host, bans, clock, engine } = this.#parts;
+    const ephemeral = host.ephemeralPorts();
     return {
       isOwn: (address) => host.routes.isOwn(address),
       // Of what fell into the kernel's trap it knows better: an address may be so new that we have not heard of it.
       isForUs: (dest) => engine === "kernel" || host.routes.isOwn(dest),
+      isClientPort: (port) => isWithin(ephemeral, port),
       inGrace: (probe) =>
         probe.protocol !== "icmp" &&
         this.#grace.standing({ ...probe, protocol: probe.protocol }, clock.bootSeconds()) === "grace",

@@ -53,6 +53,7 @@ let ask = 0;
 const facts: DetectorFacts = {
   isOwn: (address) => host.routes.isOwn(address),
   isForUs: (dest) => host.routes.isOwn(dest),
+  isClientPort: () => false,
   inGrace: () => false,
   isServed: (probe) => {
     const begun = monotonicMs();

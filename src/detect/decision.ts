@@ -49,7 +49,7 @@ export const IRRELEVANT_REASONS = [
   "not-for-us",
   /** To a port that the configuration does not trap. */
   "untrapped",
-  /** The answer to a datagram of ours. */
+  /** The answer to a datagram of ours, or the late rest of a connection of ours. */
   "reply",
   /** To a port that had a listener a moment ago. */
   "grace",

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Trap } from "../config/trap.ts";
+import { isAckType } from "../decode/classify.ts";
 import type { Probe } from "../decode/probe.ts";
 import { type Address, isLoopback, isMulticastOrBroadcast, isUnspecified } from "../net/address.ts";
 import type { AskedQuestions } from "./asked.ts";
@@ -17,6 +18,8 @@ export interface EvidenceFacts {
   isOwn(address: Address): boolean;
   /** Whether a packet to this address is for this host. */
   isForUs(dest: Address): boolean;
+  /** Whether this host makes its own connections from this port. */
+  isClientPort(port: number): boolean;
   /** Whether the port lost its listener within `detect.grace`. */
   inGrace(probe: Probe): boolean;
   /** Whether a local socket owns the port, or the packet is translated to somewhere else. Asked last. */
@@ -34,7 +37,7 @@ export function whyIrrelevant(probe: Probe, host: {
   if (claim !== undefined) return claim;
   if (!host.facts.isForUs(probe.dest)) return "not-for-us";
   if (!isTrapped(probe, host.trap)) return "untrapped";
-  if (isReply(probe, host.asked)) return "reply";
+  if (isReply(probe, host)) return "reply";
   if (host.facts.inGrace(probe)) return "grace";
   return host.facts.isServed(probe) ? "served" : undefined;
 }
@@ -50,7 +53,12 @@ export function isTrapped(probe: Probe, trap: Trap): boolean {
   return probe.protocol === "icmp" ? trap.icmp : trap[probe.protocol].has(probe.port);
 }
 
-function isReply(probe: Probe, asked: AskedQuestions): boolean {
+function isReply(
+  probe: Probe,
+  { facts, asked }: { readonly facts: EvidenceFacts; readonly asked: AskedQuestions },
+): boolean {
+  // What is still on its way when we break off a download: whoever serves us would be banned after the third.
+  if (isAckType(probe.scan)) return facts.isClientPort(probe.port);
   if (probe.protocol !== "udp") return false;
   const exchange = { remote: probe.source, remotePort: probe.sourcePort, localPort: probe.port };
   return asked.answers(exchange, probe.time);

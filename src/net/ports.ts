@@ -71,6 +71,11 @@ export function parsePortRange(text: string): PortRange | undefined {
   return first <= last && last < PORT_COUNT ? { first, last } : undefined;
 }
 
+/** Whether `port` is in the range. */
+export function isWithin(range: PortRange, port: number): boolean {
+  return range.first <= port && port <= range.last;
+}
+
 /** The same ports as sorted, disjoint, non-adjacent ranges. */
 function merged(ranges: Iterable<PortRange>): readonly PortRange[] {
   const merged: PortRange[] = [];

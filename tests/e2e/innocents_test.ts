@@ -133,6 +133,37 @@ for (const engine of ["kernel", "raw"] as const) {
     });
   });
 
+  Deno.test(`innocents: engine ${engine}, a server whose last packets come after we broke off, with every port a trap`, async () => {
+    await using lab = await Lab.create();
+    const target = await lab.host();
+    const server = await lab.host();
+    await using daemon = await Daemon.start(target, {
+      config: { detect: { engine }, tcp: { response: "block", advanced_below: 65536 } },
+    });
+    const late = ["hping3", "-q", "-P", "-A", "-k", "-s", "80", "-d", "100", "-c", "9", "-i", "u5000"];
+    await server.run([...late, "-p", "++40000", target.ipv4]);
+    await server.run([
+      "hping3",
+      "-q",
+      "-F",
+      "-A",
+      "-k",
+      "-s",
+      "80",
+      "-c",
+      "9",
+      "-i",
+      "u5000",
+      "-p",
+      "++41000",
+      target.ipv4,
+    ]);
+    await settled(daemon);
+    assert.deepEqual(daemon.about(server.ipv4, "block"), []);
+    await server.run(["hping3", "-q", "-S", "-c", "9", "-i", "u5000", "-p", "++40000", target.ipv4]);
+    await daemon.line("a scan", (line) => line["type"] === "block" && line["source"] === server.ipv4);
+  });
+
   Deno.test(`innocents: engine ${engine}, forged probes in the gateway's name change nothing (F2)`, async () => {
     await using lab = await Lab.create();
     const target = await lab.host();

@@ -91,6 +91,7 @@ const detector = new Detector({
   facts: {
     isOwn: () => false,
     isForUs: () => true,
+    isClientPort: () => false,
     inGrace: () => false,
     isServed: () => false,
     isIgnored: () => false,

@@ -68,6 +68,7 @@ export class ArmedTrap implements FrameSink, AsyncDisposable {
       facts: {
         isOwn: (address) => [host.ipv4, host.ipv6].includes(formatAddress(address)),
         isForUs: (dest) => [host.ipv4, host.ipv6].includes(formatAddress(dest)),
+        isClientPort: () => false,
         inGrace: () => false,
         isServed: () => false,
         isIgnored: () => false,

@@ -9,6 +9,7 @@ import { rehearse } from "../../src/rehearsal.ts";
 const FACTS = {
   isOwn: () => false,
   isForUs: () => assert.fail("no address of this host has anything to do with it"),
+  isClientPort: () => false,
   inGrace: () => false,
   isServed: () => false,
   isIgnored: () => false,

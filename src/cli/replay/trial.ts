@@ -14,6 +14,7 @@ import type { Decision, NotEvidence } from "../../detect/decision.ts";
 import { Detector } from "../../detect/detector.ts";
 import { isTrapped } from "../../detect/evidence.ts";
 import { hostKey } from "../../net/address.ts";
+import { DEFAULT_EPHEMERAL_PORTS, isWithin } from "../../net/ports.ts";
 import { hostPrefix, type PrefixSet } from "../../net/prefix.ts";
 import { BanBook } from "../../respond/ban_book.ts";
 import { banSeconds } from "../../respond/ban_length.ts";
@@ -67,6 +68,7 @@ export class Trial {
       facts: {
         isOwn: (address) => host.isLocal(address),
         isForUs: (dest) => host.isLocal(dest),
+        isClientPort: (port) => isWithin(DEFAULT_EPHEMERAL_PORTS, port),
         inGrace: () => false,
         isServed: (probe) => host.isOpen(probe.dest, probe.protocol, probe.port),
         isIgnored: (address) => this.#options.ignored.has(address),

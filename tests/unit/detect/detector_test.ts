@@ -24,6 +24,9 @@ class Host implements DetectorFacts {
     this.asked.push("isForUs");
     return this.isOwn(dest);
   }
+  isClientPort(port: number): boolean {
+    return port >= 32768 && port <= 60999;
+  }
   inGrace(probe: Probe): boolean {
     this.asked.push("inGrace");
     return probe.port === 25;
@@ -160,6 +163,28 @@ Deno.test("Detector leaves SCTP alone when asked to", () => {
     inspect(subject, ip({ from: THEM, to: US, protocol: 132, payload: sctp({ to: 22 }) })),
     "untrapped",
   );
+});
+
+const [FIN, SYN, PSH, ACK] = [1, 2, 8, 16] as const;
+
+Deno.test("Detector takes the late rest of connections of ours for a reply, and nothing else to their ports", () => {
+  const base = defaultConfig();
+  const config = { ...base, tcp: { ...base.tcp, advanced_below: 65536 } };
+  const subject = new Detector({ config, trap: trapOf(config), facts: new Host(), key: [1, 2] });
+  const rows = [
+    [32767, ACK, "below-trigger"],
+    [32768, ACK, "reply"],
+    [50000, PSH | ACK, "reply"],
+    [50001, FIN | ACK, "reply"],
+    [60999, ACK, "reply"],
+    [61000, ACK, "below-trigger"],
+    [50000, SYN, "observe"],
+    [50001, FIN, "observe"],
+  ] as const;
+  for (const [port, flags, expected] of rows) {
+    const bytes = ip({ from: THEM, to: US, payload: tcp({ from: 80, to: port, flags }) });
+    assert.equal(inspect(subject, bytes), expected, `${port} ${flags}`);
+  }
 });
 
 Deno.test("F18: Detector takes the answer to a datagram of ours for a reply, for two minutes", () => {
