@@ -31,9 +31,9 @@ const LONGEST: readonly string[] = [
 const SHOWN_SLOW = 10;
 
 Deno.chdir(ROOT);
-const reports = await Deno.makeTempDir({ prefix: "portsnare-tests-" });
 const files =
   (await Promise.all((Deno.args.length > 0 ? Deno.args : ["tests/unit", "tests/e2e"]).map(testFiles))).flat();
+const reports = await Deno.makeTempDir({ prefix: "portsnare-tests-" });
 const together = files.filter(mayShareProcess);
 const alone = files.filter((file) => !mayShareProcess(file)).toSorted((a, b) => rank(a) - rank(b));
 const summaries: Summary[] = [];
@@ -82,7 +82,11 @@ async function text(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<st
 
 async function testFiles(path: string): Promise<readonly string[]> {
   const clean = path.replace(/\/+$/, "");
-  if ((await Deno.stat(clean)).isFile) return [clean];
+  const info = await Deno.stat(clean).catch(() => {
+    console.error(`There is no ${clean}`);
+    Deno.exit(2);
+  });
+  if (info.isFile) return [clean];
   const found: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(clean)) {
     if (isDirectory) found.push(...await testFiles(`${clean}/${name}`));
