@@ -3,6 +3,7 @@
  * @module
  */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { AppendFile } from "../../src/record/append_file.ts";
 import { State } from "../../src/record/state/state.ts";
@@ -172,6 +173,28 @@ Deno.test("State begun on a full disk works in memory and catches up", async () 
     state.tick();
     assert.deepEqual(state.health, { ok: true });
     assert.equal(state.find(prefix("10.0.0.1").address).length, 1);
+  });
+});
+
+Deno.test("State begun on a disk that fills up on the way says so, wherever that happens", async () => {
+  await mounted("size=1m", (directory) => {
+    const path = `${directory}/portsnare.db`;
+    const kinds = new Set<string>();
+    for (let pages = 1; pages <= 40; pages++) {
+      fill(`${directory}/ballast`);
+      Deno.truncateSync(`${directory}/ballast`, Deno.statSync(`${directory}/ballast`).size - pages * 4096);
+      {
+        using state = new State(path, new FakeClock());
+        kinds.add(state.health.ok ? "ok" : `${state.health.kind}: ${state.health.message}`);
+      }
+      for (const suffix of ["", "-wal", "-shm"]) {
+        if (existsSync(path + suffix)) Deno.removeSync(path + suffix);
+      }
+      Deno.removeSync(`${directory}/ballast`);
+    }
+    assert.ok(kinds.size >= 2 && kinds.has("ok"), [...kinds].join());
+    // SQLite has no better word for an index of the journal that does not fit.
+    for (const kind of kinds) assert.match(kind, /^ok$|^full: |disk I\/O error$/);
   });
 });
 

@@ -3,6 +3,7 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
+import { rollback } from "./rollback.ts";
 
 /** Each entry brings a database from the version that is its index to the next. Never change one that was released. */
 const MIGRATIONS: readonly string[] = [
@@ -84,7 +85,7 @@ export function migrate(database: DatabaseSync): void {
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     database.exec("COMMIT");
   } catch (error) {
-    database.exec("ROLLBACK");
+    rollback(database);
     throw error;
   }
 }

@@ -8,6 +8,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Clock } from "../../system/clock.ts";
 import { type Fault, faultOf, moveAside, openDatabase, openReadOnly } from "./database_file.ts";
+import { rollback } from "./rollback.ts";
 
 /** Waiting time after a failed attempt, in milliseconds; doubled after each, up to the longest. */
 const FIRST_RETRY_MS = 1000;
@@ -186,14 +187,6 @@ export class Store implements Disposable {
 
   #tell(level: StateNews["level"], message: string): void {
     if (this.#news.length < 100) this.#news.push({ level, message });
-  }
-}
-
-function rollback(database: DatabaseSync): void {
-  try {
-    database.exec("ROLLBACK");
-  } catch {
-    // SQLite has rolled back by itself, as it does when the disk is full.
   }
 }
 
