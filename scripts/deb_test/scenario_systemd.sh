@@ -182,6 +182,11 @@ systemd_remove() {
 	check "no line is left in hosts.deny" inside '! grep -F 192.0.2.13 /etc/hosts.deny'
 	check "C23: after removal the state and the configuration stay" inside 'test -e /var/lib/portsnare/portsnare.db && test -e /etc/portsnare/config.toml'
 	check "the banned one is served again" served 192.0.2.13
+	check "nothing is left that would hide a portsentry" inside '! test -L /etc/systemd/system/portsentry.service && ! test -L /etc/init.d/portsentry'
+	check "it can be installed again" inside "dpkg -i /root/${deb##*/} </dev/null"
+	eventually "the service is active again" active
+	check "C5: portsentry.service means portsnare again" inside 'systemctl is-active portsentry'
+	check "the ban is back" in_kernel 192.0.2.13
 	check "portsnare can be purged" inside 'apt-get purge -q -y portsnare && systemctl daemon-reload'
 	inside 'systemctl stop greeter'
 	# systemd forgets a unit whose file is gone a moment after its reload.
