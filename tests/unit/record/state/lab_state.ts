@@ -2,9 +2,12 @@
  * A state database in a directory of its own, with clocks that a test sets.
  * @module
  */
+import assert from "node:assert/strict";
 import type { Probe } from "../../../../src/decode/probe.ts";
-import { parsePrefix, type Prefix } from "../../../../src/net/prefix.ts";
+import { type Address, parseAddress } from "../../../../src/net/address.ts";
+import { formatPrefix, parsePrefix, type Prefix } from "../../../../src/net/prefix.ts";
 import type { NewBan } from "../../../../src/record/state/ban.ts";
+import type { State } from "../../../../src/record/state/state.ts";
 import type { BootClock } from "../../../../src/system/clock.ts";
 import { probe, TIME } from "../fixtures.ts";
 
@@ -79,4 +82,19 @@ export async function withDatabase(body: (path: string) => void | Promise<void>)
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** The targets of the bans in force, as text. */
+export function targets(state: State): string[] {
+  return [...state.active()].map((active) => formatPrefix(active.target)).sort();
+}
+
+/** The seconds that the ban of a target has left; `undefined`: there is none. */
+export function left(state: State, target: string): number | undefined {
+  return state.get(prefix(target))?.secondsLeft;
+}
+
+/** The address that a text spells. */
+export function address(text: string): Address {
+  return parseAddress(text) ?? assert.fail(text);
 }
