@@ -9,6 +9,7 @@ const SUBSYSTEM = 10 << 8;
 
 /** Message types. */
 export const NFT_MSG = {
+  getTable: SUBSYSTEM | 1,
   deleteTable: SUBSYSTEM | 2,
   getChain: SUBSYSTEM | 4,
   getRule: SUBSYSTEM | 7,
@@ -24,7 +25,7 @@ export const NFT_MSG = {
 export const NFNL_BATCH = { begin: 0x10, end: 0x11 } as const;
 
 /** enum nft_table_attributes. */
-export const NFTA_TABLE = { name: 1 } as const;
+export const NFTA_TABLE = { name: 1, handle: 4 } as const;
 /** enum nft_chain_attributes. */
 export const NFTA_CHAIN = { table: 1, name: 3 } as const;
 /** enum nft_rule_attributes. */

@@ -50,6 +50,22 @@ for (const [what, argv] of Object.entries(REMOVALS)) {
   });
 }
 
+Deno.test("a ruleset that was saved and is loaded again takes back no release and no ban made since", async () => {
+  await using lab = await Lab.create();
+  const target = await lab.host();
+  await using daemon = await Daemon.start(target, { config: BLOCKING });
+  assert.equal((await daemon.cli("block", "192.0.2.1")).code, 0);
+  const saved = `flush ruleset\n${await target.out(["nft", "list", "ruleset"])}`;
+  assert.equal((await daemon.cli("unblock", "192.0.2.1")).code, 0);
+  assert.equal((await daemon.cli("block", "192.0.2.2")).code, 0);
+  await target.out(["nft", "-f", "-"], { stdin: saved });
+  await until("the kernel has what the daemon has", async () => {
+    const there = await bannedInKernel(target);
+    return there.includes("192.0.2.2") && !there.includes("192.0.2.1");
+  }, 5);
+  assert.equal(await daemon.stop(), 0);
+});
+
 Deno.test("a chain that somebody else hooks before and behind ours takes nothing from it", async () => {
   await using lab = await Lab.create();
   const [target, scanner] = [await lab.host(), await lab.host()];

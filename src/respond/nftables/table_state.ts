@@ -23,6 +23,7 @@ import {
   NFTA_RULE,
   NFTA_SET,
   NFTA_SET_DESC,
+  NFTA_TABLE,
   writeInetHeader,
 } from "../../net/nf_tables.ts";
 import type { ExistingSet, ExistingTable } from "./ruleset.ts";
@@ -30,6 +31,8 @@ import { TABLE } from "./sets.ts";
 
 /** Our table as the kernel has it. */
 export interface TableState extends ExistingTable {
+  /** The kernel's number for this very table; one that is made anew under the same name has another. */
+  readonly handle: number;
   /** How many rules each chain has. */
   readonly rules: ReadonlyMap<string, number>;
 }
@@ -51,6 +54,8 @@ export function readGeneration(exchange: NetlinkExchange): number {
 /** Our table, or `undefined` when it is not there. */
 export function readTable(exchange: NetlinkExchange): TableState | undefined {
   try {
+    const handle = readHandle(exchange);
+    if (handle === undefined) return undefined;
     const sets: ExistingSet[] = [];
     dump(exchange, NFT_MSG.getSet, {
       table: NFTA_SET.table,
@@ -72,11 +77,23 @@ export function readTable(exchange: NetlinkExchange): TableState | undefined {
         rules.set(chain, (rules.get(chain) ?? 0) + 1);
       },
     });
-    return sets.length + rules.size === 0 ? undefined : { chains: [...rules.keys()], sets, rules };
+    return sets.length + rules.size === 0 ? undefined : { handle, chains: [...rules.keys()], sets, rules };
   } catch (error) {
     if (error instanceof SyscallError && error.code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+function readHandle(exchange: NetlinkExchange): number | undefined {
+  const table = exchange.ask({
+    operation: `ask for table inet ${TABLE}`,
+    type: NFT_MSG.getTable,
+    body: (writer) => {
+      writeInetHeader(writer);
+      writer.text(NFTA_TABLE.name, TABLE);
+    },
+  });
+  return table && readUint64(findAttribute(table, NFTA_TABLE.handle, NFGENMSG_BYTES));
 }
 
 /** The packets that each counter of our table has counted; empty without the table. */
@@ -100,7 +117,8 @@ export function readCounters(exchange: NetlinkExchange): ReadonlyMap<string, num
 
 /** What of `expected` is missing in `actual`, in words; `undefined` when nothing is. */
 export function missingIn(actual: TableState | undefined, expected: TableState): string | undefined {
-  if (actual === undefined) return `table inet ${TABLE}`;
+  // Somebody may have put it back as they had saved it, with bans that are over and without those made since.
+  if (actual?.handle !== expected.handle) return `table inet ${TABLE}`;
   for (const { name } of expected.sets) {
     if (!actual.sets.some((set) => set.name === name)) return `set ${name}`;
   }
