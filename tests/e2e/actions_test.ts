@@ -4,12 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { type ActionsConfig, defaultConfig } from "../../src/config/schema.ts";
-import { parsePrefix, type Prefix } from "../../src/net/prefix.ts";
 import type { Outcome } from "../../src/respond/backend.ts";
 import { NoBackend } from "../../src/respond/none.ts";
 import { Responder } from "../../src/respond/responder.ts";
 import { type Exec, run } from "../../src/system/exec.ts";
 import { type Host, Lab, until } from "../lab/lab.ts";
+import { prefix } from "../lab/addresses.ts";
 
 interface Scene {
   readonly responder: Responder;
@@ -39,12 +39,6 @@ async function withActions(
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (parsed === undefined) throw new Error(`Not a prefix: ${text}`);
-  return parsed;
 }
 
 async function block(responder: Responder, target: string): Promise<ReadonlyMap<string, Outcome>> {

@@ -2,18 +2,12 @@
 import assert from "node:assert/strict";
 import { Conntrack } from "../../src/host/conntrack.ts";
 import { SocketTable } from "../../src/host/sockets.ts";
-import { type Address, parseAddress } from "../../src/net/address.ts";
 import type { IncomingPacket } from "../../src/net/listener.ts";
 import { containerBehind } from "../lab/container.ts";
 import { Lab, until } from "../lab/lab.ts";
+import { address } from "../lab/addresses.ts";
 
 const clock = { monotonicMs: () => performance.now() };
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(`No address: ${text}`);
-  return parsed;
-}
 
 const NAT = `
 table inet published {

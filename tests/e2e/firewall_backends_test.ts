@@ -3,12 +3,13 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { formatPrefix, parsePrefix, type Prefix } from "../../src/net/prefix.ts";
+import { formatPrefix } from "../../src/net/prefix.ts";
 import type { Backend } from "../../src/respond/backend.ts";
 import { IptablesBackend } from "../../src/respond/iptables.ts";
 import { RouteBackend } from "../../src/respond/route.ts";
 import { type Exec, run } from "../../src/system/exec.ts";
 import { type Host, Lab } from "../lab/lab.ts";
+import { prefix } from "../lab/addresses.ts";
 
 function execIn(host: Host): Exec {
   return async (argv, options) => await run(["ip", "netns", "exec", host.namespace, ...argv], options);
@@ -45,12 +46,6 @@ async function state(host: Host): Promise<string> {
 
 async function answers(from: Host, to: string): Promise<boolean> {
   return (await from.run(["ping", "-n", "-c", "1", "-W", "1", to])).code === 0;
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (parsed === undefined) throw new Error(`Not a prefix: ${text}`);
-  return parsed;
 }
 
 async function listed(backend: Backend): Promise<readonly string[]> {

@@ -4,19 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { parseAddress } from "../../src/net/address.ts";
-import { formatPrefix, parsePrefix, type Prefix } from "../../src/net/prefix.ts";
+import { formatPrefix } from "../../src/net/prefix.ts";
 import type { Outcome } from "../../src/respond/backend.ts";
 import { allowOverrides } from "../../src/respond/hosts_allow.ts";
 import { HostsDeny } from "../../src/respond/hosts_deny.ts";
 import { run } from "../lab/lab.ts";
+import { prefix } from "../lab/addresses.ts";
 
 const STOCK = "ALL: $TARGET$ : DENY";
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (parsed === undefined) throw new Error(`Not a prefix: ${text}`);
-  return parsed;
-}
 
 async function ban(deny: HostsDeny, target: string, template = STOCK): Promise<Outcome> {
   return await deny.add(template, { target: prefix(target), port: 79, mode: "stcp" });

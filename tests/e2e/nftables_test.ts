@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { EXIT, UserError } from "../../src/errors.ts";
 import { parseAddress } from "../../src/net/address.ts";
-import { formatPrefix, parsePrefix, type Prefix } from "../../src/net/prefix.ts";
+import { formatPrefix } from "../../src/net/prefix.ts";
 import type { Ban } from "../../src/respond/backend.ts";
 import { NftablesBackend } from "../../src/respond/nftables/backend.ts";
 import { SetElements } from "../../src/respond/nftables/set_elements.ts";
@@ -16,14 +16,9 @@ import { openDescriptors } from "../lab/descriptors.ts";
 import { Lab, type Result, run } from "../lab/lab.ts";
 import { backendFor, blocking } from "../lab/trap.ts";
 import { PLANS } from "../unit/respond/nftables/plans.ts";
+import { prefix } from "../lab/addresses.ts";
 
 const OK = { ok: true, action: "nftables" } as const;
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  assert.ok(parsed !== undefined, text);
-  return parsed;
-}
 
 function ban(text: string, seconds?: number): Ban {
   return { target: prefix(text), seconds };

@@ -6,17 +6,12 @@ import { Resolvers } from "../../src/host/resolvers.ts";
 import { HostRoutes } from "../../src/host/routes.ts";
 import { ServiceWatch } from "../../src/host/services.ts";
 import { SocketTable } from "../../src/host/sockets.ts";
-import { type Address, formatAddress, parseAddress } from "../../src/net/address.ts";
+import { formatAddress } from "../../src/net/address.ts";
 import { PortSet } from "../../src/net/ports.ts";
 import { Lab, until } from "../lab/lab.ts";
+import { address } from "../lab/addresses.ts";
 
 const monotonicMs = () => performance.now();
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(text);
-  return parsed;
-}
 
 Deno.test("F2: ProtectedAddresses follows gateway, resolver, own addresses and the admin's session", async (t) => {
   await using lab = await Lab.create();

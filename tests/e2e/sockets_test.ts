@@ -1,10 +1,11 @@
 /** What the kernel says about sockets, in namespaces with real ones. @module */
 import assert from "node:assert/strict";
 import { SocketTable } from "../../src/host/sockets.ts";
-import { type Address, formatAddress, parseAddress } from "../../src/net/address.ts";
+import { formatAddress } from "../../src/net/address.ts";
 import type { IncomingPacket, Listener } from "../../src/net/listener.ts";
 import { PortSet } from "../../src/net/ports.ts";
 import { type Host, Lab, until } from "../lab/lab.ts";
+import { address } from "../lab/addresses.ts";
 
 /** Listens as the flags of socat-less Debian tools cannot: python3 is in every base with systemd-container. */
 function serve(host: Host, program: string): Deno.ChildProcess {
@@ -19,12 +20,6 @@ async function started(child: Deno.ChildProcess): Promise<void> {
   if (value === undefined) {
     throw new Error(`Service did not start: ${await new Response(child.stderr).text()}`);
   }
-}
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(`No address: ${text}`);
-  return parsed;
 }
 
 function packet(

@@ -9,14 +9,16 @@ import { AppendFile } from "../../src/record/append_file.ts";
 import { State } from "../../src/record/state/state.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { run, until } from "../lab/lab.ts";
-import { ban, FakeClock, prefix, withDatabase } from "../unit/record/state/lab_state.ts";
+import { ban, FakeClock, withDatabase } from "../unit/record/state/lab_state.ts";
+import { prefix } from "../lab/addresses.ts";
 
 const ROOT = new URL("../..", import.meta.url);
 
 /** Bans one address after the other, says each when it is saved, lifts every third, and goes on until it is killed. */
 const WRITER = `
 import { State } from ${JSON.stringify(import.meta.resolve("../../src/record/state/state.ts"))};
-import { ban, prefix } from ${JSON.stringify(import.meta.resolve("../unit/record/state/lab_state.ts"))};
+import { ban } from ${JSON.stringify(import.meta.resolve("../unit/record/state/lab_state.ts"))};
+import { prefix } from ${JSON.stringify(import.meta.resolve("../lab/addresses.ts"))};
 import { systemClock } from ${JSON.stringify(import.meta.resolve("../../src/system/clock.ts"))};
 const state = new State(Deno.args[0], systemClock);
 const say = (text) => Deno.stdout.writeSync(new TextEncoder().encode(text + "\\n"));

@@ -5,8 +5,9 @@ import { defaultConfig } from "../../src/config/schema.ts";
 import { formatPrefix } from "../../src/net/prefix.ts";
 import { State } from "../../src/record/state/state.ts";
 import { Responder } from "../../src/respond/responder.ts";
-import { FakeClock, prefix, withDatabase } from "./record/state/lab_state.ts";
+import { FakeClock, withDatabase } from "./record/state/lab_state.ts";
 import { FakeBackend } from "./respond/fake_backend.ts";
+import { prefix } from "../lab/addresses.ts";
 
 const HOUR = 3600;
 

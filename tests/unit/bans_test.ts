@@ -2,13 +2,14 @@ import assert from "node:assert/strict";
 import { Bans } from "../../src/bans.ts";
 import { type Config, defaultConfig } from "../../src/config/schema.ts";
 import type { Decision } from "../../src/detect/decision.ts";
-import { formatAddress, parseAddress } from "../../src/net/address.ts";
+import { formatAddress } from "../../src/net/address.ts";
 import { formatPrefix, hostPrefix, parsePrefix, type Prefix } from "../../src/net/prefix.ts";
 import type { ScanEvent } from "../../src/record/event.ts";
 import { State } from "../../src/record/state/state.ts";
 import type { Outcome } from "../../src/respond/backend.ts";
 import type { BlockRequest } from "../../src/respond/responder.ts";
 import { ban } from "./record/state/lab_state.ts";
+import { address } from "../lab/addresses.ts";
 
 class Clock {
   seconds = 1_000_000;
@@ -379,12 +380,6 @@ function scanner(text: string): Decision {
       hasOptions: false,
     },
   };
-}
-
-function address(text: string): Prefix["address"] {
-  const parsed = parseAddress(text);
-  assert.ok(parsed, text);
-  return parsed;
 }
 
 function target(text: string): Prefix {

@@ -3,16 +3,11 @@ import assert from "node:assert/strict";
 import type { Frame } from "../../src/capture/frame.ts";
 import type { Probe } from "../../src/decode/probe.ts";
 import type { Decision } from "../../src/detect/decision.ts";
-import { type Address, formatAddress, parseAddress } from "../../src/net/address.ts";
+import { formatAddress } from "../../src/net/address.ts";
 import { Pipeline } from "../../src/pipeline.ts";
+import { address } from "../lab/addresses.ts";
 
 const FRAME: Frame = { time: 0, bytes: new Uint8Array(), wireLength: 0, outgoing: false };
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  assert.ok(parsed !== undefined);
-  return parsed;
-}
 
 function decision(
   source: string,

@@ -2,19 +2,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Grace, type GraceElement, type SavedPort, type Standing } from "../../../src/detect/grace.ts";
-import { type Address, formatAddress, parseAddress } from "../../../src/net/address.ts";
+import { type Address, formatAddress } from "../../../src/net/address.ts";
 import { type Listener, SOCKET_PROTOCOLS, type SocketProtocol } from "../../../src/net/listener.ts";
+import { address } from "../../lab/addresses.ts";
 
 const GRACE = 600;
 const ETH0 = address("10.77.0.1");
 const LAN = address("192.168.1.1");
 const SIX = address("fd77::1");
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(text);
-  return parsed;
-}
 
 /** `tcp * 22`, `udp 10.77.0.1 53`, `tcp 127.0.0.1 631 loopback`. */
 function listener(text: string): Listener {

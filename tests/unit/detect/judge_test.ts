@@ -3,16 +3,11 @@ import { type Config, defaultConfig, type DetectConfig, type Response } from "..
 import type { Probe, ScanType } from "../../../src/decode/probe.ts";
 import type { ProtectedReason } from "../../../src/detect/decision.ts";
 import { Judge, type JudgeFacts } from "../../../src/detect/judge.ts";
-import { type Address, addressKey, ipv4Address, parseAddress } from "../../../src/net/address.ts";
+import { type Address, addressKey, ipv4Address } from "../../../src/net/address.ts";
 import type { Protocol } from "../../../src/net/protocol.ts";
+import { address } from "../../lab/addresses.ts";
 
 const START = 1_800_000_000;
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  assert.ok(parsed !== undefined, text);
-  return parsed;
-}
 
 const SCANNER = address("10.77.0.1");
 

@@ -2,13 +2,10 @@ import assert from "node:assert/strict";
 import { loadIgnoreFiles, parseIgnoreFile } from "../../../src/config/ignore_file.ts";
 import { formatFault } from "../../../src/errors.ts";
 import { IgnoreList, type IgnoreListOptions } from "../../../src/host/ignore_list.ts";
-import { type Address, parseAddress } from "../../../src/net/address.ts";
+import type { Address } from "../../../src/net/address.ts";
 import { formatPrefix } from "../../../src/net/prefix.ts";
 import { until } from "../../lab/lab.ts";
-
-function address(text: string): Address {
-  return parseAddress(text) ?? assert.fail(text);
-}
+import { address } from "../../lab/addresses.ts";
 
 async function withList(
   body: (list: IgnoreList, path: string) => Promise<void>,

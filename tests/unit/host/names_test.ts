@@ -1,13 +1,8 @@
 /** Names from name servers that are slow, dead or hostile. @module */
 import assert from "node:assert/strict";
 import { Names, type NamesOptions, reverseName } from "../../../src/host/names.ts";
-import { type Address, formatAddress, ipv4Address, parseAddress } from "../../../src/net/address.ts";
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(text);
-  return parsed;
-}
+import { formatAddress, ipv4Address } from "../../../src/net/address.ts";
+import { address } from "../../lab/addresses.ts";
 
 function namesWith(options: Partial<NamesOptions>): Names {
   return new Names({ monotonicMs: () => 0, ...options });

@@ -14,21 +14,16 @@ import {
 } from "../../../src/host/inet_diag.ts";
 import { leadsOut, readDefaultGateways, readInterfaceAddress } from "../../../src/host/rtnetlink.ts";
 import { parseSctpEndpoints } from "../../../src/host/sctp_endpoints.ts";
-import { type Address, formatAddress, parseAddress } from "../../../src/net/address.ts";
+import { formatAddress } from "../../../src/net/address.ts";
 import type { IncomingPacket } from "../../../src/net/listener.ts";
 import { NetlinkWriter, readMessages } from "../../../src/net/netlink_message.ts";
 import { PortSet } from "../../../src/net/ports.ts";
+import { address } from "../../lab/addresses.ts";
 
 function bytes(hex: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(
     (hex.replaceAll(/\s|#.*$/gm, "").match(/../g) ?? []).map((byte) => parseInt(byte, 16)),
   );
-}
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(text);
-  return parsed;
 }
 
 function packet(protocol: IncomingPacket["protocol"], dest: string, source: string): IncomingPacket {

@@ -6,19 +6,14 @@ import {
   type ProtectedChange,
   type ProtectSettings,
 } from "../../../src/host/protected.ts";
-import { type Address, formatAddress, parseAddress } from "../../../src/net/address.ts";
+import { formatAddress } from "../../../src/net/address.ts";
 import { PortSet } from "../../../src/net/ports.ts";
+import { address } from "../../lab/addresses.ts";
 
 const ALL: ProtectSettings = {
   protect: ["own-addresses", "gateways", "resolvers", "sessions"],
   session_ports: PortSet.of(22),
 };
-
-function address(text: string): Address {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(text);
-  return parsed;
-}
 
 /** A host whose facts the test sets, and whose clock stands still but for what each question costs. */
 class FakeHost {

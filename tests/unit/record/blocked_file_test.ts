@@ -6,9 +6,9 @@ import assert from "node:assert/strict";
 import { BlockedFile } from "../../../src/record/blocked_file.ts";
 import { formatHistoryLine } from "../../../src/record/history.ts";
 import { State } from "../../../src/record/state/state.ts";
-import { prefix } from "./state/lab_state.ts";
 import { ban, FakeClock, withDatabase } from "./state/lab_state.ts";
 import { TIME } from "./fixtures.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 Deno.test("F6 F21: BlockedFile holds one line for each ban in force, and none when it is over", async () => {
   await withDatabase((path) => {

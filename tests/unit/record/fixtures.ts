@@ -4,9 +4,9 @@
  */
 import type { Probe } from "../../../src/decode/probe.ts";
 import type { Reason, Verdict } from "../../../src/detect/decision.ts";
-import { parseAddress } from "../../../src/net/address.ts";
 import type { BlockEvent, ProbeEvent } from "../../../src/record/event.ts";
 import type { Outcome } from "../../../src/respond/backend.ts";
+import { address } from "../../lab/addresses.ts";
 
 /** 20 November 2026, 20:45:46 UTC. */
 export const TIME = 1795207546;
@@ -67,10 +67,4 @@ export function blockEvent(
     outcomes,
     ...(hostname === undefined ? {} : { hostname }),
   };
-}
-
-function address(text: string) {
-  const parsed = parseAddress(text);
-  if (parsed === undefined) throw new Error(`${text} is no address`);
-  return parsed;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Ended, ReleaseDigest } from "../../../src/record/release_digest.ts";
-import { prefix } from "./state/lab_state.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 function ended(number: number, ok = true): Ended {
   const outcome = ok

@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ipv4Address, parseAddress } from "../../../src/net/address.ts";
-import { hostPrefix, parsePrefix, type Prefix } from "../../../src/net/prefix.ts";
+import { hostPrefix } from "../../../src/net/prefix.ts";
 import { BanBook } from "../../../src/respond/ban_book.ts";
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  assert.ok(parsed, text);
-  return parsed;
-}
+import { prefix } from "../../lab/addresses.ts";
 
 function has(book: BanBook, text: string): boolean {
   const address = parseAddress(text);

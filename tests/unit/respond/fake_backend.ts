@@ -2,8 +2,9 @@
  * A backend in memory that fails on command and writes down what is asked of it.
  * @module
  */
-import { formatPrefix, parsePrefix, type Prefix } from "../../../src/net/prefix.ts";
+import { formatPrefix, type Prefix } from "../../../src/net/prefix.ts";
 import type { Backend, BackendHealth, Ban, Outcome } from "../../../src/respond/backend.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 /** The backend. */
 export class FakeBackend implements Backend {
@@ -52,11 +53,4 @@ export class FakeBackend implements Backend {
   teardown(): Promise<void> {
     return Promise.resolve();
   }
-}
-
-/** The prefix that a text spells; throws when it spells none. */
-export function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (parsed === undefined) throw new Error(`Not a prefix: ${text}`);
-  return parsed;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Firewall } from "../../../src/respond/firewall.ts";
-import { FakeBackend, prefix } from "./fake_backend.ts";
+import { FakeBackend } from "./fake_backend.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 const A = { target: prefix("192.0.2.1"), seconds: 60 };
 const B = { target: prefix("2001:db8::1"), seconds: undefined };

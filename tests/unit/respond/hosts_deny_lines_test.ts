@@ -8,7 +8,7 @@ import {
   withEntries,
   withoutTargets,
 } from "../../../src/respond/hosts_deny_lines.ts";
-import { prefix } from "./fake_backend.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 const STOCK = "ALL: $TARGET$ : DENY";
 

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { formatPrefix } from "../../../src/net/prefix.ts";
 import type { Outcome } from "../../../src/respond/backend.ts";
 import { HostsDeny } from "../../../src/respond/hosts_deny.ts";
-import { prefix } from "./fake_backend.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 const STOCK = "ALL: $TARGET$ : DENY";
 

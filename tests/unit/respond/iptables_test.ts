@@ -5,7 +5,7 @@ import { addLine, createSetArgv, deleteLine, failedLine, parseSet } from "../../
 import { IptablesBackend } from "../../../src/respond/iptables.ts";
 import { hasRule, parseRules, restoreText, setRule } from "../../../src/respond/iptables_rules.ts";
 import type { Exec, ExecResult } from "../../../src/system/exec.ts";
-import { prefix } from "./fake_backend.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 const DONE: ExecResult = { code: 0, stdout: "", stderr: "", timedOut: false };
 

@@ -6,7 +6,8 @@ import { hostPrefix } from "../../../src/net/prefix.ts";
 import type { Outcome } from "../../../src/respond/backend.ts";
 import { type BlockRequest, Responder, type ResponderConfig } from "../../../src/respond/responder.ts";
 import type { Exec } from "../../../src/system/exec.ts";
-import { FakeBackend, prefix } from "./fake_backend.ts";
+import { FakeBackend } from "./fake_backend.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 /** Everything that was done, in order: commands, changes of hosts.deny as the commands see them, calls of the backend. */
 interface Scene extends Disposable {

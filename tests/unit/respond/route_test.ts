@@ -8,7 +8,7 @@ import {
   parseRoutes,
   RouteBackend,
 } from "../../../src/respond/route.ts";
-import { prefix } from "./fake_backend.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 Deno.test("addRouteLine and deleteRouteLine mark what is ours", () => {
   assert.equal(addRouteLine(prefix("192.0.2.1")), "route add blackhole 192.0.2.1 proto 112");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { selectBackend } from "../../../src/respond/select.ts";
-import { FakeBackend, prefix } from "./fake_backend.ts";
+import { FakeBackend } from "./fake_backend.ts";
+import { prefix } from "../../lab/addresses.ts";
 
 Deno.test("selectBackend gives the backend that actions.firewall names", async () => {
   const parts = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { defaultConfig } from "../../../src/config/schema.ts";
 import { addressOf } from "../../../src/net/address.ts";
-import { formatPrefix, hostPrefix, parsePrefix, type Prefix } from "../../../src/net/prefix.ts";
+import { formatPrefix, hostPrefix } from "../../../src/net/prefix.ts";
 import {
   commandArgv,
   commandText,
@@ -10,12 +10,7 @@ import {
   portSentryMode,
   targetFault,
 } from "../../../src/respond/template.ts";
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (parsed === undefined) throw new Error(`Not a prefix: ${text}`);
-  return parsed;
-}
+import { prefix } from "../../lab/addresses.ts";
 
 const VALUES = { target: prefix("192.0.2.7"), port: 23, mode: "atcp" } as const;
 

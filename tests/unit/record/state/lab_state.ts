@@ -2,14 +2,13 @@
  * A state database in a directory of its own, with clocks that a test sets.
  * @module
  */
-import assert from "node:assert/strict";
 import type { Probe } from "../../../../src/decode/probe.ts";
-import { type Address, parseAddress } from "../../../../src/net/address.ts";
-import { formatPrefix, parsePrefix, type Prefix } from "../../../../src/net/prefix.ts";
+import { formatPrefix } from "../../../../src/net/prefix.ts";
 import type { NewBan } from "../../../../src/record/state/ban.ts";
 import type { State } from "../../../../src/record/state/state.ts";
 import type { BootClock } from "../../../../src/system/clock.ts";
 import { probe, TIME } from "../fixtures.ts";
+import { prefix } from "../../../lab/addresses.ts";
 
 /** A machine whose clocks do what they are told. */
 export class FakeClock implements BootClock {
@@ -41,13 +40,6 @@ export class FakeClock implements BootClock {
     this.boot = 5;
     this.bootId = `${this.bootId}, and another`;
   }
-}
-
-/** A prefix that the test spelled right. */
-export function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (parsed === undefined) throw new Error(`${text} is no prefix`);
-  return parsed;
 }
 
 /** A ban of an address by the firewall, made at the clock's time. */
@@ -92,9 +84,4 @@ export function targets(state: State): string[] {
 /** The seconds that the ban of a target has left; `undefined`: there is none. */
 export function left(state: State, target: string): number | undefined {
   return state.get(prefix(target))?.secondsLeft;
-}
-
-/** The address that a text spells. */
-export function address(text: string): Address {
-  return parseAddress(text) ?? assert.fail(text);
 }

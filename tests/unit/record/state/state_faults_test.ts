@@ -7,7 +7,8 @@ import { DatabaseSync } from "node:sqlite";
 import { formatPrefix } from "../../../../src/net/prefix.ts";
 import { State } from "../../../../src/record/state/state.ts";
 import { TIME } from "../fixtures.ts";
-import { address, ban, FakeClock, left, prefix, targets, withDatabase } from "./lab_state.ts";
+import { ban, FakeClock, left, targets, withDatabase } from "./lab_state.ts";
+import { address, prefix } from "../../../lab/addresses.ts";
 
 Deno.test("State goes on in memory when the directory cannot be made, and writes everything when it can", async () => {
   await withDatabase((path) => {

@@ -6,7 +6,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { formatPrefix } from "../../../../src/net/prefix.ts";
 import { State } from "../../../../src/record/state/state.ts";
-import { ban, FakeClock, prefix, withDatabase } from "./lab_state.ts";
+import { ban, FakeClock, withDatabase } from "./lab_state.ts";
+import { prefix } from "../../../lab/addresses.ts";
 
 type Step =
   | { readonly do: "ban"; readonly who: number; readonly seconds: number | undefined }

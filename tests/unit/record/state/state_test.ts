@@ -9,7 +9,8 @@ import { banOfEvent, eventOfBan } from "../../../../src/record/state/ban.ts";
 import { IN_MEMORY } from "../../../../src/record/state/database_file.ts";
 import { State } from "../../../../src/record/state/state.ts";
 import { blockEvent, probe, TIME } from "../fixtures.ts";
-import { address, ban, FakeClock, left, prefix, targets, withDatabase } from "./lab_state.ts";
+import { ban, FakeClock, left, targets, withDatabase } from "./lab_state.ts";
+import { address, prefix } from "../../../lab/addresses.ts";
 
 Deno.test("F6 F7: State gives the bans in force back after a restart, with the time that is left", async () => {
   await withDatabase((path) => {

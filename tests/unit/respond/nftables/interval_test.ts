@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { familyOf, ipv4Address } from "../../../../src/net/address.ts";
-import { formatPrefix, parsePrefix, type Prefix, prefixOf } from "../../../../src/net/prefix.ts";
+import { formatPrefix, prefixOf } from "../../../../src/net/prefix.ts";
 import {
   intervalElement,
   intervalOf,
@@ -12,12 +12,7 @@ import {
   prefixesOf,
   readIntervals,
 } from "../../../../src/respond/nftables/interval.ts";
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  assert.ok(parsed !== undefined, text);
-  return parsed;
-}
+import { prefix } from "../../../lab/addresses.ts";
 
 const MERGES: readonly [string, readonly string[], readonly string[]][] = [
   ["nothing", [], []],
