@@ -104,6 +104,7 @@ export async function why(address: Address, options: QueryOptions): Promise<Exit
 export function describeStory(story: StoryView): string {
   const lines = [`${story.address} is ${story.blocked ? "blocked" : "not blocked"}.`];
   if (story.exempt !== null) lines.push(`It is never banned: ${story.exempt}.`);
+  if (story.standing !== null) lines.push(story.standing);
   for (const offence of story.offences) lines.push("", ...describeOffence(offence, story.address));
   if (story.pending.length > 0) {
     lines.push("", "Probes that count at this moment:", ...describeEvidence(story.pending));

@@ -51,6 +51,7 @@ export class StateFile implements Disposable {
       address: formatAddress(address),
       blocked: offences.some((ban) => ban.ended === undefined),
       exempt: null,
+      standing: null,
       offences: offences.map(offenceView),
       pending: [],
     };

@@ -14,6 +14,7 @@ import type { State } from "../record/state/state.ts";
 import { banSeconds } from "../respond/ban_length.ts";
 import { banView, offenceView, outcomeView } from "./ban_views.ts";
 import type { Request, RequestOf } from "./protocol.ts";
+import { standingText } from "./standing.ts";
 import type {
   BanView,
   ChangeView,
@@ -73,12 +74,17 @@ function* views({ bans, now }: AnswerParts): Iterable<BanView> {
 }
 
 function story(address: Address, parts: AnswerParts): StoryView {
+  const blocked = parts.bans.has(address);
+  const exempt = parts.exempt(address);
+  const pending = parts.pending(address);
+  const standing = blocked || exempt !== undefined ? undefined : standingText(pending, parts.config);
   return {
     address: formatAddress(address),
-    blocked: parts.bans.has(address),
-    exempt: parts.exempt(address) ?? null,
+    blocked,
+    exempt: exempt ?? null,
+    standing: standing ?? null,
     offences: parts.state.find(address).map(offenceView),
-    pending: parts.pending(address),
+    pending,
   };
 }
 

@@ -91,6 +91,8 @@ export interface StoryView {
   readonly blocked: boolean;
   /** Why it is never banned, in words; `null` when it may be. */
   readonly exempt: string | null;
+  /** What its probes amount to while it is not banned, in words; `null` when there is nothing to say. */
+  readonly standing: string | null;
   /** The bans, newest first. */
   readonly offences: readonly OffenceView[];
   /** Probes that count at this moment but have not led to a ban. */

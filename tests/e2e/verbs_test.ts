@@ -128,7 +128,7 @@ Deno.test("why tells the whole story: probes, rule, actions, failures, earlier b
     await daemon.line("one probe", (line) => line["type"] === "probe" && line["source"] === other.ipv4);
     assert.match(
       told(await daemon.cli("why", other.ipv4)),
-      /is not blocked\.\n\nProbes that count at this moment:\n.* syn probe of tcp port 33/,
+      /is not blocked\.\nIt has asked for 1 port; 3 make a scanner .*\n\nProbes that count at this moment:\n.* syn probe of tcp port 33/,
     );
     const own = told(await daemon.cli("why", target.ipv4));
     assert.match(own, /It is never banned: an address of this host\./);

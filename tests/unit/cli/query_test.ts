@@ -18,6 +18,7 @@ Deno.test("describeStory tells what was done and taken back", () => {
     address: "192.0.2.1",
     blocked: false,
     exempt: null,
+    standing: null,
     pending: [],
     offences: [{
       target: "192.0.2.1",
