@@ -7,7 +7,8 @@ import { formatAddress } from "../../src/net/address.ts";
 import { PortSet } from "../../src/net/ports.ts";
 import { Collector } from "../lab/collector.ts";
 import { openDescriptors } from "../lab/descriptors.ts";
-import { type Host, Lab, until } from "../lab/lab.ts";
+import { type EngineScene, engineScene } from "../lab/engine_scene.ts";
+import { Lab, until } from "../lab/lab.ts";
 import { RawSender } from "../lab/raw_sender.ts";
 
 const UDP = 17;
@@ -15,29 +16,8 @@ const NONE = new PortSet();
 const TEN = new PortSet([{ first: 1, last: 10 }]);
 const BANNER = "*** you are being watched ***";
 
-interface Scene extends AsyncDisposable {
-  readonly target: Host;
-  readonly other: Host;
-  readonly engine: ConnectEngine;
-  readonly seen: Collector;
-}
-
-async function scene(options: Partial<ConnectEngineOptions> = {}): Promise<Scene> {
-  const lab = await Lab.create();
-  const [target, other] = [await lab.host(), await lab.host()];
-  const seen = new Collector();
-  const engine = new ConnectEngine({ sink: seen, tcp: NONE, udp: NONE, now: () => 42, ...options });
-  await target.inside(() => engine.start());
-  return {
-    target,
-    other,
-    engine,
-    seen,
-    async [Symbol.asyncDispose]() {
-      await engine.stop();
-      await lab[Symbol.asyncDispose]();
-    },
-  };
+function scene(options: Partial<ConnectEngineOptions> = {}): Promise<EngineScene<ConnectEngine>> {
+  return engineScene((sink) => new ConnectEngine({ sink, tcp: NONE, udp: NONE, now: () => 42, ...options }));
 }
 
 function told(seen: Collector): string[] {

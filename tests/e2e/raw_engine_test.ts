@@ -7,7 +7,8 @@ import { PortSet } from "../../src/net/ports.ts";
 import { Collector } from "../lab/collector.ts";
 import { DENO } from "../lab/deno.ts";
 import { openDescriptors } from "../lab/descriptors.ts";
-import { type Host, Lab, until } from "../lab/lab.ts";
+import { type EngineScene, engineScene } from "../lab/engine_scene.ts";
+import { Lab, until } from "../lab/lab.ts";
 import { FrameSender, RawSender } from "../lab/raw_sender.ts";
 
 const TCP = 6;
@@ -16,29 +17,8 @@ const EPHEMERAL = { first: 32768, last: 60999 };
 const FIRST_TWENTY = new PortSet([{ first: 1, last: 20 }]);
 const TRAP: Trap = { tcp: FIRST_TWENTY, udp: FIRST_TWENTY, sctp: FIRST_TWENTY, icmp: false };
 
-interface Scene extends AsyncDisposable {
-  readonly target: Host;
-  readonly other: Host;
-  readonly engine: RawEngine;
-  readonly seen: Collector;
-}
-
-async function scene(options: Partial<RawEngineOptions> = {}): Promise<Scene> {
-  const lab = await Lab.create();
-  const [target, other] = [await lab.host(), await lab.host()];
-  const seen = new Collector();
-  const engine = new RawEngine({ sink: seen, trap: TRAP, ephemeral: EPHEMERAL, ...options });
-  await target.inside(() => engine.start());
-  return {
-    target,
-    other,
-    engine,
-    seen,
-    async [Symbol.asyncDispose]() {
-      await engine.stop();
-      await lab[Symbol.asyncDispose]();
-    },
-  };
+function scene(options: Partial<RawEngineOptions> = {}): Promise<EngineScene<RawEngine>> {
+  return engineScene((sink) => new RawEngine({ sink, trap: TRAP, ephemeral: EPHEMERAL, ...options }));
 }
 
 const SCANS: readonly (readonly [readonly string[], string])[] = [
