@@ -89,7 +89,9 @@ rehearse({
   trap,
   facts,
   confirm: (decision) => decision,
-  act: (source) => void table.release([hostPrefix(source)]),
+  quarantine: (suspects) =>
+    void table.quarantine(suspects.map(({ probe, isNew }) => ({ address: probe.source, isNew }))),
+  release: (source) => void table.release([hostPrefix(source)]),
 });
 ask = 0;
 const engine = new RawEngine({

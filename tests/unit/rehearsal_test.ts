@@ -20,7 +20,7 @@ const FACTS = {
 Deno.test("rehearse() takes a source that nobody has through quarantine and ban", () => {
   const config = defaultConfig();
   const asked = new Set<string>();
-  const acted: string[] = [];
+  const told: string[] = [];
   rehearse({
     config: { ...config, tcp: { ...config.tcp, response: "block" } },
     trap: trapOf(config),
@@ -29,10 +29,14 @@ Deno.test("rehearse() takes a source that nobody has through quarantine and ban"
       asked.add(decision.verdict);
       return decision;
     },
-    act: (source) => acted.push(formatAddress(source)),
+    quarantine: (suspects) => {
+      for (const { probe } of suspects) told.push(`hold ${formatAddress(probe.source)}`);
+    },
+    release: (source) => told.push(`free ${formatAddress(source)}`),
   });
   assert.deepEqual([...asked], ["block"]);
-  assert.deepEqual(acted, new Array(6).fill("192.0.2.1"));
+  const once = ["hold 192.0.2.1", "free 192.0.2.1", "free 192.0.2.1"];
+  assert.deepEqual(told, [...once, ...once, ...once]);
 });
 
 Deno.test("rehearse() is content with a trap that holds nothing", () => {
@@ -42,6 +46,7 @@ Deno.test("rehearse() is content with a trap that holds nothing", () => {
     trap: { tcp: none, udp: none, sctp: none, icmp: false },
     facts: FACTS,
     confirm: () => assert.fail("nothing to confirm"),
-    act: () => assert.fail("nothing to do"),
+    quarantine: () => assert.fail("nobody to hold"),
+    release: () => assert.fail("nobody to free"),
   });
 });
