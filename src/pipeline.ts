@@ -75,7 +75,7 @@ export class Pipeline implements FrameSink {
 }
 
 /**
- * Whom to hold up: each source that is not yet over the trigger, nor merely asking for one port again; and of those that
+ * Whom to hold up: each source that is not yet over the trigger, nor merely asking for a port again; and of those that
  * are to be banned whoever came with this very batch, because the last look before a ban takes longer than all the rest.
  */
 function suspectsAmong(decisions: readonly Decision[]): readonly Suspect[] {

@@ -22,7 +22,7 @@ export function reasonText(reason: BanReason, ports: number): string {
     case "below-trigger":
       return `${ports} of the ports that make a scan`;
     case "repeated-port":
-      return "asked for one port again";
+      return "asked for a port again";
     case "observe-only":
       return "the configuration says to observe only";
     case "distinct-ports":

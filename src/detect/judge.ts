@@ -66,7 +66,7 @@ export class Judge {
     const tally = this.#table.record(probe);
     const cause = this.#cause(tally);
     if (cause === undefined) {
-      const reason = tally.ports === 1 && tally.probes > 1 ? "repeated-port" : "below-trigger";
+      const reason = tally.again ? "repeated-port" : "below-trigger";
       return { verdict: "below-trigger", reason, probe, ...counts(tally) };
     }
     if (responseTo(this.#config, probe.protocol) === "observe") {

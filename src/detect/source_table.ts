@@ -75,6 +75,12 @@ export interface Tally {
   readonly clear: boolean;
 }
 
+/** What a source has come to with its newest probe. */
+export interface RecordedTally extends Tally {
+  /** Whether that probe asked for a port that the source had asked for within the window before. */
+  readonly again: boolean;
+}
+
 /** What a source has come to, for a list. */
 export interface SourceSummary {
   /** Which source. */
@@ -119,7 +125,7 @@ export class SourceTable {
     readonly port: number;
     readonly scan: ScanType;
     readonly time: number;
-  }): Tally {
+  }): RecordedTally {
     const now = wholeSeconds(probe.time);
     const set = this.#firstOf(probe.source);
     const entry = this.#find(probe.source, set) ?? this.#claim(probe.source, set, now);
@@ -127,9 +133,9 @@ export class SourceTable {
     if (this.#heads[head + HEAD.settled] !== 0) this.#clear(head);
     this.#heads[head + HEAD.lastSeen] = now;
     const port = (PROTOCOLS.indexOf(probe.protocol) << 16) | probe.port;
-    this.#recordPort(entry, { port, scan: SCAN_TYPES.indexOf(probe.scan), now });
+    const again = this.#recordPort(entry, { port, scan: SCAN_TYPES.indexOf(probe.scan), now });
     this.#recordProbe(entry, now);
-    return this.#tally(entry, now);
+    return { ...this.#tally(entry, now), again };
   }
 
   /** The ports that a source asked for within the window. */
@@ -250,10 +256,11 @@ export class SourceTable {
     this.#heads[head + HEAD.probes] = 0;
   }
 
+  /** @returns Whether the port was there. */
   #recordPort(
     entry: number,
     probe: { readonly port: number; readonly scan: number; readonly now: number },
-  ): void {
+  ): boolean {
     const first = this.#firstCell(entry);
     const ports = this.#head(entry, HEAD.ports);
     const end = first + ports * this.#stride;
@@ -271,19 +278,25 @@ export class SourceTable {
     if (place === end) this.#heads[entry * HEAD.size + HEAD.ports] = ports + 1;
     this.#cells[place + CELL.port] = (probe.scan << SCAN_SHIFT) | probe.port;
     this.#cells[place + CELL.seen] = probe.now;
+    return false;
   }
 
-  /** A packet that came late must not make the port older, nor an ACK make a clear probe look like a stray packet. */
+  /**
+   * A packet that came late must not make the port older, nor an ACK make a clear probe look like a stray packet.
+   *
+   * @returns Whether the port was still within the window.
+   */
   #refresh(
     cell: number,
     probe: { readonly port: number; readonly scan: number; readonly now: number },
-  ): void {
+  ): boolean {
     const seen = this.#cell(cell, CELL.seen);
     const alive = this.#isAlive(seen, probe.now);
     this.#cells[cell + CELL.seen] = alive ? Math.max(seen, probe.now) : probe.now;
     if (!alive || ACK_TYPE[this.#cell(cell, CELL.port) >>> SCAN_SHIFT] === true) {
       this.#cells[cell + CELL.port] = (probe.scan << SCAN_SHIFT) | probe.port;
     }
+    return alive;
   }
 
   /** The times of the last `slots` probes, in a ring: `probes` counts on, twice around at most. */

@@ -42,6 +42,15 @@ const INNOCENTS: Readonly<Record<string, Behaviour>> = {
     await knock(client, target, 81);
     await knock(client, target, 82);
   },
+  "two mistyped ports, retried for longer than the quarantine, which asking again must not renew": async (
+    client,
+    target,
+  ) => {
+    const retry = (port: string) =>
+      client.run(["hping3", "-q", "-c", "14", "-i", "u500000", "-S", "-p", port, target.ipv4]);
+    await Promise.all([retry("81"), retry("82")]);
+    assert.ok(await reaches(client, target.ipv4, 80));
+  },
   "one mistyped port, then every real service at once": async (client, target) => {
     await knock(client, target, 81);
     for (const port of [22, 80, 443]) await knock(client, target, port);

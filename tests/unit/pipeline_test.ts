@@ -100,6 +100,12 @@ Deno.test("Pipeline does not hold up whom an earlier batch has held, when it ban
   assert.deepEqual(done(batch), ["look", "ban 198.51.100.1", "tell below-trigger", "tell block"]);
 });
 
+Deno.test("Pipeline holds up nobody for asking again for a port", () => {
+  const second = decision("198.51.100.1", "below-trigger", { probes: 2 });
+  assert.deepEqual(done([second]), ["hold 198.51.100.1 again", "tell below-trigger"]);
+  assert.deepEqual(done([{ ...second, reason: "repeated-port" }]), ["tell below-trigger"]);
+});
+
 Deno.test("Pipeline bans nobody whom the last look clears", () => {
   const block = decision("198.51.100.1", "block", { probes: 3 });
   assert.deepEqual(done([block], () => undefined), ["look"]);

@@ -66,6 +66,8 @@ const TRIGGERS: readonly (readonly [name: string, rules: Rules, ports: readonly 
   ["F11: trigger 3, three ports", {}, [21, 22, 23], "block: distinct-ports 3/3"],
   ["F11: trigger 3, one port twice", {}, [21, 21], "below-trigger: repeated-port 1/2"],
   ["F11: trigger 3, one port ten times", {}, Array<number>(10).fill(21), "below-trigger: repeated-port 1/10"],
+  ["F11: trigger 3, the second port twice", {}, [21, 22, 22], "below-trigger: repeated-port 2/3"],
+  ["F11: trigger 3, two ports in turn", {}, [21, 22, 21], "below-trigger: repeated-port 2/3"],
   ["trigger 0, the first probe", { scan_trigger: 0 }, [21], "block: first-probe 1/1"],
   ["trigger 1, the first probe", { scan_trigger: 1 }, [21], "block: first-probe 1/1"],
   ["trigger 2, one port", { scan_trigger: 2 }, [21], "below-trigger: below-trigger 1/1"],
