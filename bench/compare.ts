@@ -74,7 +74,7 @@ async function main(): Promise<void> {
     "# Measured beside PortSentry",
     `Written by \`make bench${Deno.args.length === 0 ? "" : ` ARGS="${Deno.args.join(" ")}"`}\` in ` +
     `${Math.ceil((performance.now() - begin) / 60_000)} minutes. The contestants take turns, ` +
-    `${effort.rounds} rounds or as many as a case says; medians. Ratios hold; absolute times wander with the machine.`,
+    `${effort.rounds} rounds or as many as a case says; medians. Ratios hold; absolute times wander with the machine. portsnare runs in real time, as under its unit.`,
     where,
     ...FIELD.filter((contestant) => !versions.has(contestant)).map(({ name }) =>
       `**${name} took no part: it could not be had on this machine.**`

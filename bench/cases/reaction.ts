@@ -41,7 +41,7 @@ export const reaction: Case = {
     `${TRAP_PORTS.length} closed ports, ${BEAT_MS} ms apart. Measured on its side: the time from the first of these to ` +
     "the first packet after which nothing is answered any more, and how many packets to the open port were still " +
     "answered in between. Each trial comes from an address that was not seen before. The scanner has a processor for " +
-    "himself, in real time, as if he were another machine; portsnare is scheduled as its unit does it.",
+    "himself, in real time, as if he were another machine.",
   async run(field, effort): Promise<Report> {
     const turns = await takeTurns(only(field, "PortSentry", "portsnare"), {
       rounds: effort.rounds,
