@@ -13,45 +13,25 @@ import {
   takeTurns,
   type Turns,
 } from "../case.ts";
-import type { Contestant, Running } from "../contestants/contestant.ts";
+import type { Contestant } from "../contestants/contestant.ts";
 import { portsnare } from "../contestants/portsnare.ts";
+import { bareWakeMicroseconds } from "../measure/bare_wake.ts";
 import { figure, megabytes, type Table, times } from "../measure/format.ts";
 import { median, ratio } from "../measure/statistics.ts";
-import { Scene, TRAP_PORTS } from "../scene.ts";
-import { send } from "../traffic/job.ts";
+import { TRAP_PORTS } from "../scene.ts";
+import {
+  bannedOf,
+  cpuPerSource,
+  type Crowd,
+  lastSeconds,
+  QUIET_MS,
+  type Round,
+  type Rounds,
+  scanned,
+  sendSeconds,
+  timePerSource,
+} from "../crowd.ts";
 
-/** So many scanners, so fast. */
-interface Crowd {
-  readonly sources: number;
-  readonly seconds: number;
-  readonly by: "port" | "source";
-}
-
-/** One round of one contestant. */
-interface Round {
-  readonly sent: number;
-  /** Probes that the detector saw, where it counts them. */
-  readonly seen: number | undefined;
-  readonly banned: number;
-  /** How long the sending took. */
-  readonly sendSeconds: number;
-  /** From the first probe to the last ban. */
-  readonly lastSeconds: number;
-  /** From the last probe to the last ban. */
-  readonly lagSeconds: number;
-  readonly cpuSeconds: number;
-  /** The kernel's part of it. */
-  readonly kernelSeconds: number;
-  /** What of it was used before the last port was asked for, when there was nothing to ban yet. */
-  readonly probingSeconds: number;
-  /** What it would have used in this time anyway. */
-  readonly idleSeconds: number;
-  readonly rssKiB: number;
-}
-
-type Rounds = readonly Round[];
-
-const FIRST_NUMBER = 1000;
 const SLOW: Crowd = { sources: 2000, seconds: 10, by: "port" };
 /** As many as `block.rate` lets through at once by default, as fast as they can be sent: nothing is waited for but the bans. */
 const BURST: Crowd = { sources: 2000, seconds: 0, by: "port" };
@@ -63,15 +43,6 @@ const QUICK: Crowd = { sources: 2000, seconds: 3, by: "port" };
 const WITHOUT_BOUND = { block: { rate: 100_000 } };
 /** Of the cost per source. */
 const FLAT = 1.2;
-/** What is used while nothing happens is measured for so long. */
-const IDLE_SECONDS = 2;
-/** How often the processor time is read while probes are sent. */
-const SAMPLE_MS = 50;
-const FIRST_POLL_MS = 10;
-const MAX_POLL_MS = 250;
-/** Nothing more is expected when the number of bans has not changed for so long. */
-const QUIET_MS = 3000;
-
 /** See {@link Case}. */
 export const manyScanners: Case = {
   name: "many-scanners",
@@ -90,6 +61,7 @@ export const manyScanners: Case = {
       return { tables: [table(QUICK, quickly), table(BURST, burst)], notes: [] };
     }
     const slow = await crowded(entrants, { crowd: SLOW, rounds });
+    const wakeMicroseconds = await bareWakeMicroseconds();
     const burst = await crowded(entrants, { crowd: BURST, rounds });
     const ours = (["kernel", "raw"] as const).map((engine) => portsnare({ engine, changes: WITHOUT_BOUND }));
     const large = await crowded(ours, { crowd: LARGE, rounds: 1 });
@@ -99,7 +71,7 @@ export const manyScanners: Case = {
       notes: [
         "Seen is the detector's own count; PortSentry has none. Ratios are to PortSentry 1.2, each per source that was kept out.",
       ],
-      goals: [...goalsBeside(slow, burst), ...goalsAlone(large, huge)],
+      goals: [...goalsBeside({ slow, burst, huge, wakeMicroseconds }), ...goalsAlone(large, huge)],
       gist: [
         gistOf("kept out of 2,000 scanners in 10 s", slow, (results) => figure(bannedOf(results))),
         gistOf("processor time for each of them", slow, (results) => figure(cpuPerSource(results), "µs")),
@@ -117,31 +89,7 @@ async function crowded(
   field: readonly Contestant[],
   { crowd, rounds }: { readonly crowd: Crowd; readonly rounds: number },
 ): Promise<readonly Turns<Round>[]> {
-  return await takeTurns(field, { rounds, measure: (scene, running) => round(scene, running, crowd) });
-}
-
-function bannedOf(results: Rounds): number | undefined {
-  return median(results.map(({ banned }) => banned));
-}
-
-function sendSeconds(results: Rounds): number | undefined {
-  return median(results.map(({ sendSeconds }) => sendSeconds));
-}
-
-/** Microseconds of processor time for each source, or of a part of it. */
-function cpuPerSource(
-  results: Rounds,
-  part: (round: Round) => number = ({ cpuSeconds }) => cpuSeconds,
-): number | undefined {
-  return median(results.map((round) => part(round) / round.banned * 1e6));
-}
-
-function lastSeconds(results: Rounds): number | undefined {
-  return median(results.map(({ lastSeconds }) => lastSeconds));
-}
-
-function timePerSource(results: Rounds): number | undefined {
-  return median(results.map(({ lastSeconds, banned }) => lastSeconds / banned * 1000));
+  return await takeTurns(field, { rounds, measure: (scene, running) => scanned(scene, running, crowd) });
 }
 
 function inTime(seconds: number): string {
@@ -184,8 +132,18 @@ function table({ sources, seconds }: Crowd, turns: readonly Turns<Round>[]): Tab
   };
 }
 
+/** The crowds that the goals and their limits are about. */
+interface Beside {
+  readonly slow: readonly Turns<Round>[];
+  readonly burst: readonly Turns<Round>[];
+  readonly huge: readonly Turns<Round>[];
+  /** What the runtime costs by itself; see {@link bareWakeMicroseconds}. */
+  readonly wakeMicroseconds: number;
+}
+
 /** Everybody is kept out, and for a twentieth of what PortSentry needs: of time in the burst, of processor time. */
-function goalsBeside(slow: readonly Turns<Round>[], burst: readonly Turns<Round>[]): readonly Goal[] {
+function goalsBeside(turns: Beside): readonly Goal[] {
+  const { slow, burst } = turns;
   const ratioIn = (
     turns: readonly Turns<Round>[],
     name: string,
@@ -196,8 +154,6 @@ function goalsBeside(slow: readonly Turns<Round>[], burst: readonly Turns<Round>
       .flatMap(({ results }) => results);
     if (all.length === 0) return [];
     const fewest = Math.min(...all.map(({ banned }) => banned));
-    const inSlow = (part?: (round: Round) => number): string =>
-      figure(reference(slow, { name, of: (results) => cpuPerSource(results, part) }), "µs");
     return [
       {
         what: `2,000 scanners, ${name}`,
@@ -226,27 +182,40 @@ function goalsBeside(slow: readonly Turns<Round>[], burst: readonly Turns<Round>
         atMost: 0.05,
         of: "PortSentry 1.2",
         measured: ratioIn(slow, name, (results) => cpuPerSource(results)),
-        limit: `Of its ${inSlow()}, ${
-          inSlow(({ idleSeconds }) => idleSeconds)
-        } are what it uses in that time when nothing ` +
-          `happens, ${
-            inSlow(({ probingSeconds, idleSeconds }) =>
-              probingSeconds - idleSeconds * (TRAP_PORTS.length - 1) / TRAP_PORTS.length
-            )
-          } the reading and judging of the ${
-            TRAP_PORTS.length - 1
-          } probes before the last, and the rest the last one and ` +
-          `the ban. The kernel's part of all is ${
-            inSlow(({ kernelSeconds }) =>
-              kernelSeconds
-            )
-          }. At once, one source costs ${
-            figure(reference(burst, { name, of: (results) => cpuPerSource(results) }), "µs")
-          } in all: the difference is that the process wakes up, enforces, saves and logs for a few packets at a time, ` +
-          "because no ban waits for company.",
+        limit: whereItGoes(name, turns),
       }),
     ];
   });
+}
+
+/** The parts of the processor time in the slow crowd, for each source kept out. */
+function whereItGoes(name: string, { slow, burst, huge, wakeMicroseconds }: Beside): string {
+  const each = (turns: readonly Turns<Round>[], part?: (round: Round) => number): string =>
+    figure(reference(turns, { name, of: (results) => cpuPerSource(results, part) }), "µs");
+  const before = TRAP_PORTS.length - 1;
+  const idle = each(slow, ({ idleSeconds }) => idleSeconds);
+  const probing = each(
+    slow,
+    ({ probingSeconds, idleSeconds }) => probingSeconds - idleSeconds * before / TRAP_PORTS.length,
+  );
+  const kernel = each(slow, ({ kernelSeconds }) => kernelSeconds);
+  const wakes = reference(slow, { name, of: (results) => median(results.map((round) => round.wakes)) });
+  const waking = each(slow, (round) => round.wakes * wakeMicroseconds / 1e6);
+  return [
+    `Of its ${
+      each(slow)
+    }, ${idle} are what it uses in that time when nothing happens, ${probing} the reading and judging`,
+    `of the ${before} probes before the last, and the rest the last one and the ban; the kernel's part of all is ${kernel}.`,
+    `It was woken ${
+      figure(wakes)
+    } times, and each time costs a process of the same runtime that does nothing else`,
+    `${
+      figure(wakeMicroseconds, "µs")
+    }: ${waking} for each source. At once, where it is woken less often, a source costs`,
+    `${each(burst)} in all; among ${
+      HUGE.sources.toLocaleString("en-GB")
+    }, where V8 has compiled everything, ${each(huge)}.`,
+  ].join(" ");
 }
 
 function unseen(results: Rounds): string {
@@ -270,61 +239,4 @@ function goalsAlone(large: readonly Turns<Round>[], huge: readonly Turns<Round>[
       }.`,
     }];
   });
-}
-
-async function round(scene: Scene, running: Running, crowd: Crowd): Promise<Round> {
-  const idleBefore = running.cpuSeconds();
-  await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1000));
-  const [before, kernelBefore] = [running.cpuSeconds(), running.kernelSeconds()];
-  const idleShare = (before - idleBefore) / IDLE_SECONDS;
-  const samples: { readonly atMs: number; readonly cpuSeconds: number }[] = [];
-  const sampling = setInterval(
-    () => samples.push({ atMs: Date.now(), cpuSeconds: running.cpuSeconds() - before }),
-    SAMPLE_MS,
-  );
-  const { packets, begunMs, endedMs } = await send(scene.scanner, {
-    kind: "sweep",
-    source: Scene.address(FIRST_NUMBER),
-    dest: scene.server.ipv4,
-    ports: TRAP_PORTS,
-    ...crowd,
-  }).finally(() => clearInterval(sampling));
-  const lastPortMs = endedMs - (endedMs - begunMs) / TRAP_PORTS.length;
-  const { banned, changedMs } = await settled(running, { sources: crowd.sources, endedMs });
-  const cpuSeconds = running.cpuSeconds() - before;
-  const lastMs = await running.lastBannedMs?.() ?? changedMs;
-  return {
-    sent: packets,
-    seen: (await running.counted())?.reported,
-    banned,
-    sendSeconds: (endedMs - begunMs) / 1000,
-    lastSeconds: (lastMs - begunMs) / 1000,
-    lagSeconds: Math.max(0, lastMs - endedMs) / 1000,
-    cpuSeconds,
-    kernelSeconds: running.kernelSeconds() - kernelBefore,
-    probingSeconds: samples.findLast(({ atMs }) => atMs <= lastPortMs)?.cpuSeconds ?? 0,
-    idleSeconds: idleShare * (endedMs - begunMs) / 1000,
-    rssKiB: running.rssKiB(),
-  };
-}
-
-/**
- * Wait until everybody is kept out, or nothing changes any more.
- *
- * Whoever asks costs processor time, most of all where a list of rules is the answer; so the pauses grow.
- */
-async function settled(
-  running: Running,
-  { sources, endedMs }: { readonly sources: number; readonly endedMs: number },
-): Promise<{ readonly banned: number; readonly changedMs: number }> {
-  let banned = await running.banned();
-  let changedMs = banned === sources ? endedMs : Date.now();
-  while (banned < sources && Date.now() < changedMs + QUIET_MS) {
-    const pauseMs = Math.min(MAX_POLL_MS, Math.max(FIRST_POLL_MS, (Date.now() - endedMs) / 4));
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    const now = await running.banned();
-    if (now !== banned) changedMs = Date.now();
-    banned = now;
-  }
-  return { banned, changedMs };
 }

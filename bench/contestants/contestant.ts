@@ -31,6 +31,8 @@ export interface Running extends AsyncDisposable {
   cpuSeconds(): number;
   /** How much of that the kernel spent on its behalf. */
   kernelSeconds(): number;
+  /** How often it slept and was woken since the start. */
+  wakes(): number;
   /** What it holds in memory. */
   rssKiB(): number;
   /** How many sources it keeps out at this moment. */

@@ -16,6 +16,7 @@ const NOTHING: Running = {
   startMs: 0,
   cpuSeconds: () => 0,
   kernelSeconds: () => 0,
+  wakes: () => 0,
   rssKiB: () => 0,
   banned: () => Promise.resolve(0),
   counted: () => Promise.resolve(undefined),

@@ -52,6 +52,7 @@ export async function startPortSentry(host: Host, options: PortSentryOptions): P
     startMs: processes.startMs,
     cpuSeconds: () => processes.group.cpuSeconds(),
     kernelSeconds: () => processes.group.kernelSeconds(),
+    wakes: () => processes.group.wakes(),
     rssKiB: () => processes.group.rssKiB(),
     banned: () => dropRules(host),
     counted: () => Promise.resolve(undefined),

@@ -68,6 +68,7 @@ export async function startPortsnare(
     startMs: processes.startMs,
     cpuSeconds: () => processes.group.cpuSeconds(),
     kernelSeconds: () => processes.group.kernelSeconds(),
+    wakes: () => processes.group.wakes(),
     rssKiB: () => processes.group.rssKiB(),
     banned: async () => (await status(socket)).bans.active,
     lastBannedMs: async () => await lastSince(socket) * 1000,

@@ -77,7 +77,12 @@ export class CpuGroup implements Disposable {
 
   /** What its processes hold in memory together, in KiB. Pages that they share count once for each. */
   rssKiB(): number {
-    return this.pids().reduce((sum, pid) => sum + residentKiB(pid), 0);
+    return this.pids().reduce((sum, pid) => sum + ofStatus(pid, /^VmRSS:\s+(\d+) kB$/m), 0);
+  }
+
+  /** How often the first threads of its processes slept and were woken. */
+  wakes(): number {
+    return this.pids().reduce((sum, pid) => sum + ofStatus(pid, /^voluntary_ctxt_switches:\s+(\d+)$/m), 0);
   }
 
   #read({ file, seconds }: typeof HIERARCHIES[number]["all"]): number {
@@ -108,10 +113,10 @@ function exists(path: string): boolean {
   }
 }
 
-function residentKiB(pid: number): number {
+/** A number of a process's status; 0 for one that has none. */
+function ofStatus(pid: number, line: RegExp): number {
   try {
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+    return Number(line.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0);
   } catch {
     // It has ended in between.
     return 0;
