@@ -26,8 +26,10 @@ scenario_sysvinit() {
 	check "C5: /etc/init.d/portsentry restart" inside '/etc/init.d/portsentry restart && /etc/init.d/portsnare status'
 	check "a wrong configuration is said at the terminal" inside '
 		echo "[tpc]" >/etc/portsnare/conf.d/wrong.toml
-		! /etc/init.d/portsnare restart 2>/tmp/said && grep -q "wrong.toml:1" /tmp/said
-		rm /etc/portsnare/conf.d/wrong.toml /tmp/said && /etc/init.d/portsnare start'
+		! /etc/init.d/portsnare restart 2>/tmp/said && grep -q "wrong.toml:1" /tmp/said'
+	check "and no daemon is stopped for it" inside '/etc/init.d/portsnare status'
+	check "nor is it taken at a reload" inside '! /etc/init.d/portsnare reload 2>/tmp/said && grep -q "wrong.toml:1" /tmp/said'
+	check "put right, it is" inside 'rm /etc/portsnare/conf.d/wrong.toml /tmp/said && /etc/init.d/portsnare reload'
 	machine_stop
 	machine_start /sbin/init
 	eventually "it runs after a reboot" inside '/etc/init.d/portsnare status'
