@@ -15,8 +15,10 @@ const { user, system } = cpuUsage(before);
 console.log((user + system) / ${TIMES});
 `;
 
-/** Microseconds for each time. */
+/** Microseconds for each time. @throws {Error} When the process says no number. */
 export async function bareWakeMicroseconds(): Promise<number> {
   const { stdout } = await new Deno.Command(DENO, { args: ["eval", SCRIPT], stdin: "null" }).output();
-  return Number(new TextDecoder().decode(stdout));
+  const text = new TextDecoder().decode(stdout).trim();
+  if (!/^[\d.]+$/.test(text)) throw new Error(`A bare process of the runtime measured nothing: ${text}`);
+  return Number(text);
 }
