@@ -95,10 +95,13 @@ async function testFiles(path: string): Promise<readonly string[]> {
   return found.toSorted();
 }
 
-/** Unit tests run in threads of one process, but for those that count the descriptors of their process. */
+/**
+ * Unit tests run in threads of one process, but for those that count its descriptors or change what all threads share:
+ * environment, umask, working directory.
+ */
 function mayShareProcess(file: string): boolean {
   return file.startsWith("tests/unit/") &&
-    !/proc\/self\/fd|lab\/descriptors/.test(Deno.readTextFileSync(file));
+    !/proc\/self\/fd|lab\/descriptors|Deno\.(env\.set|umask|chdir)\(/.test(Deno.readTextFileSync(file));
 }
 
 function rank(file: string): number {
