@@ -2,8 +2,8 @@
  * The way of a packet, gone a few times before the trap is armed.
  *
  * What runs for the first time is compiled for the first time: the first scanner would be answered some ten
- * milliseconds late, the second one in less than one. Nothing comes of it: what the kernel is told is taken back
- * at once, about an address that nobody has, and nobody else is told.
+ * milliseconds late, the second one in less than one. Nothing comes of it: what is asked of the kernel changes nothing,
+ * and nobody is told.
  * @module
  */
 import type { Config } from "./config/schema.ts";
@@ -11,7 +11,7 @@ import type { Trap } from "./config/trap.ts";
 import type { Decision } from "./detect/decision.ts";
 import { Detector, type DetectorFacts } from "./detect/detector.ts";
 import { type Address, ipv4Address, sameAddress } from "./net/address.ts";
-import { Pipeline, type Suspect } from "./pipeline.ts";
+import { Pipeline } from "./pipeline.ts";
 
 /** Addresses of RFC 5737, which nobody has: 192.0.2.1 asks 192.0.2.2. */
 const SOURCE = ipv4Address(0xc0000201);
@@ -29,14 +29,12 @@ export interface RehearsalParts {
   readonly facts: DetectorFacts;
   /** The real last look before a ban. */
   readonly confirm: (decision: Decision) => Decision | undefined;
-  /** The real quarantine; left out where the kernel does it. */
-  readonly quarantine: ((suspects: readonly Suspect[]) => void) | undefined;
-  /** Takes back what the firewall was told about this source, and stands for a ban. */
-  readonly release: (source: Address) => void;
+  /** Stands for what the firewall is told about this source. */
+  readonly act: (source: Address) => void;
 }
 
 /** Take made-up packets through all stages up to the firewall. */
-export function rehearse({ config, trap, facts, confirm, quarantine, release }: RehearsalParts): void {
+export function rehearse({ config, trap, facts, confirm, act }: RehearsalParts): void {
   const detect = { ...config.detect, scan_trigger: 2, max_sources: 1 };
   const detector = new Detector({
     config: { ...config, detect },
@@ -46,11 +44,8 @@ export function rehearse({ config, trap, facts, confirm, quarantine, release }: 
   const pipeline = new Pipeline({
     detector,
     confirm,
-    quarantine: (suspects) => {
-      quarantine?.(suspects);
-      suspects.forEach(({ probe }) => release(probe.source));
-    },
-    bans: { make: (decisions) => Promise.resolve(decisions.forEach(({ probe }) => release(probe.source))) },
+    quarantine: (decisions) => decisions.forEach(({ probe }) => act(probe.source)),
+    bans: { make: (decisions) => Promise.resolve(decisions.forEach(({ probe }) => act(probe.source))) },
     recorder: { record: () => ({}) },
   });
   for (let i = 0; i < TIMES; i++) {

@@ -173,9 +173,8 @@ export class Watch implements AsyncDisposable {
       trap: this.#trap,
       facts: this.#facts(),
       confirm: (decision) => this.#confirm(decision),
-      quarantine: this.#quarantining(),
       // To lift a ban that is not there takes the same way to the kernel as to make one.
-      release: (source) => {
+      act: (source) => {
         const target = hostPrefix(source);
         if (!bans.holds(target)) void table?.release([target]);
       },
@@ -250,22 +249,17 @@ export class Watch implements AsyncDisposable {
   }
 
   #pipeline(): Pipeline {
-    const { bans, recorder } = this.#parts;
-    const quarantine = this.#quarantining();
+    const { config, bans, recorder, table, engine } = this.#parts;
+    const quarantines = engine === "raw" && table !== undefined && config.block.quarantine > 0;
     return new Pipeline({
       detector: this.#detector,
       confirm: (decision) => this.#confirm(decision),
       bans,
       recorder: this.#named ?? recorder,
-      ...(quarantine === undefined ? {} : { quarantine }),
+      ...(quarantines
+        ? { quarantine: (suspects: readonly Suspect[]) => this.#quarantine(table, suspects) }
+        : {}),
     });
-  }
-
-  /** How sources are held up; `undefined` where the kernel does it, or nobody. */
-  #quarantining(): ((suspects: readonly Suspect[]) => void) | undefined {
-    const { config, table, engine } = this.#parts;
-    if (engine !== "raw" || table === undefined || config.block.quarantine === 0) return undefined;
-    return (suspects) => this.#quarantine(table, suspects);
   }
 
   /**

@@ -89,9 +89,7 @@ rehearse({
   trap,
   facts,
   confirm: (decision) => decision,
-  quarantine: (suspects) =>
-    void table.quarantine(suspects.map(({ probe, isNew }) => ({ address: probe.source, isNew }))),
-  release: (source) => void table.release([hostPrefix(source)]),
+  act: (source) => void table.release([hostPrefix(source)]),
 });
 ask = 0;
 const engine = new RawEngine({
