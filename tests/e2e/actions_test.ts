@@ -54,7 +54,7 @@ async function answers(from: Host, to: string): Promise<boolean> {
   return (await from.run(["ping", "-n", "-c", "1", "-W", "1", to])).code === 0;
 }
 
-Deno.test("guide Se protéger, F6: KILL_ROUTE with iptables -j DROP keeps the scanner out, and its release lets it in again", async () => {
+Deno.test("seed 001 (Se protéger), F6: KILL_ROUTE with iptables -j DROP keeps the scanner out, and its release lets it in again", async () => {
   await using lab = await Lab.create();
   const victim = await lab.host();
   const scanner = await lab.host();
@@ -77,7 +77,7 @@ Deno.test("guide Se protéger, F6: KILL_ROUTE with iptables -j DROP keeps the sc
   }, execIn(victim));
 });
 
-Deno.test("guide Debian11, C13: KILL_ROUTE with -j CHAOS runs as it is; without xtables-addons the packages are named", async () => {
+Deno.test("seeds 000 and 003 (Debian11), C13: KILL_ROUTE with -j CHAOS runs as it is; without xtables-addons the packages are named", async () => {
   await using lab = await Lab.create();
   const victim = await lab.host();
   for (const program of ["/sbin/iptables", "/usr/sbin/iptables-nft", "/usr/sbin/iptables-legacy"]) {

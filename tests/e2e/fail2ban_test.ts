@@ -50,7 +50,7 @@ async function observe(machine: Machine): Promise<void> {
   await machine.write("/etc/default/portsentry", 'TCP_MODE="atcp"\nUDP_MODE="audp"\n');
 }
 
-Deno.test("guide Debian11, C8 C9 C24: the stock jail starts on the empty history and bans who scans, IPv4 and IPv6", async () => {
+Deno.test("seeds 000 and 003 (Debian11), C8 C9 C24: the stock jail starts on the empty history and bans who scans, IPv4 and IPv6", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await observe(machine);
     await machine.sh(SEED);

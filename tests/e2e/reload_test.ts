@@ -207,7 +207,7 @@ Deno.test("reload: forty in a row leave no memory behind but what V8 has not col
   assert.ok(grown < 40, `${grown} MiB more after 40 reloads`);
 });
 
-Deno.test("guides Debian11 and Se protéger, C4: SIGHUP takes over what changed in /etc/default/portsentry and portsentry.conf", async () => {
+Deno.test("seeds 000, 001 and 003 (Debian11, Se protéger), C4: SIGHUP takes over what changed in /etc/default/portsentry and portsentry.conf", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     const child = await machine.start();
     await scan(scanner, "21");

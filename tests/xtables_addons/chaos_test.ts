@@ -13,7 +13,7 @@ const RULE = /^-A INPUT -s 203\.0\.113\.9\/32 -j CHAOS$/m;
 const PACKETS = 2000;
 const LIBRARY = "/usr/lib/x86_64-linux-gnu/xtables/libxt_CHAOS.so";
 
-Deno.test("guide Debian11, C13: the scanner meets the CHAOS of xtables-addons, until unblock removes the rule", async () => {
+Deno.test("seeds 000 and 003 (Debian11), C13: the scanner meets the CHAOS of xtables-addons, until unblock removes the rule", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.start();
@@ -45,7 +45,7 @@ Deno.test("guide Debian11, C13: the scanner meets the CHAOS of xtables-addons, u
   });
 });
 
-Deno.test("guide Debian11, F1: unblock says so when the rule cannot be removed, because xtables-addons was", async () => {
+Deno.test("seeds 000 and 003 (Debian11), F1: unblock says so when the rule cannot be removed, because xtables-addons was", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.start();

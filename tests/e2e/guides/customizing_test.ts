@@ -18,7 +18,7 @@ async function recipe(machine: Machine, lines: readonly string[]): Promise<void>
 
 for (const first of [false, true]) {
   const when = first ? "before" : "after";
-  Deno.test(`guide Customizing, C11 C12: KILL_RUN_CMD_FIRST = "${first ? 1 : 0}" runs the command ${when} the block`, async () => {
+  Deno.test(`seed 002 (Customizing), C11 C12: KILL_RUN_CMD_FIRST = "${first ? 1 : 0}" runs the command ${when} the block`, async () => {
     await besieged(async ({ machine, scanner, scannerAddress: ip }) => {
       const notify = `${machine.directory}/notify`;
       await recipe(machine, [
@@ -53,7 +53,7 @@ for (const first of [false, true]) {
   });
 }
 
-Deno.test("guide Customizing: a route through a neighbour that is not there keeps all answers from the scanner", async () => {
+Deno.test("seed 002 (Customizing): a route through a neighbour that is not there keeps all answers from the scanner", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     const route = "/sbin/route add -host $TARGET$ gw 10.77.0.254";
     await recipe(machine, [...BLOCKING, `KILL_ROUTE="${route}"`]);
@@ -71,7 +71,7 @@ Deno.test("guide Customizing: a route through a neighbour that is not there keep
   });
 });
 
-Deno.test("guide Customizing, F1: the gateway of the guide, 123.45.67.89, cannot be reached from here, and the log says so", async () => {
+Deno.test("seed 002 (Customizing), F1: the gateway of the guide, 123.45.67.89, cannot be reached from here, and the log says so", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine, [...BLOCKING, 'KILL_ROUTE="/sbin/route add -host $TARGET$ gw 123.45.67.89"']);
     await machine.start();
@@ -86,7 +86,7 @@ Deno.test("guide Customizing, F1: the gateway of the guide, 123.45.67.89, cannot
   });
 });
 
-Deno.test("guide Customizing, C19 F23: excluded NetBIOS and DHCP ports and broadcasts ban nobody of the LAN", async () => {
+Deno.test("seed 002 (Customizing), C19 F23: excluded NetBIOS and DHCP ports and broadcasts ban nobody of the LAN", async () => {
   await besieged(async ({ machine, friend, scanner, scannerAddress }) => {
     await recipe(machine, [...BLOCKING, IPTABLES]);
     await machine.start();
@@ -102,7 +102,7 @@ Deno.test("guide Customizing, C19 F23: excluded NetBIOS and DHCP ports and broad
   });
 });
 
-Deno.test("guide Customizing, C12: with BLOCK 2 the external command runs, and nothing else", async () => {
+Deno.test("seed 002 (Customizing), C12: with BLOCK 2 the external command runs, and nothing else", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     const ran = `${machine.directory}/ran`;
     await recipe(machine, [

@@ -15,7 +15,7 @@ import { NameServer } from "../../lab/name_server.ts";
 const CHAOS =
   "iptables -N CHAOS && iptables -A CHAOS -p tcp -j REJECT --reject-with tcp-reset && iptables -A CHAOS -j DROP";
 
-Deno.test("guide Debian11, C3 C4: the sed lines change what they name and nothing else, and a restart obeys them", async () => {
+Deno.test("seeds 000 and 003 (Debian11), C3 C4: the sed lines change what they name and nothing else, and a restart obeys them", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     const first = await machine.start();
     const before = (await machine.read("/etc/portsentry/portsentry.conf")).split("\n");
@@ -42,7 +42,7 @@ Deno.test("guide Debian11, C3 C4: the sed lines change what they name and nothin
   });
 });
 
-Deno.test("guide Debian11, C11 C12 C13 F6: the scanner meets CHAOS and TCP wrappers; unblock takes both back", async () => {
+Deno.test("seeds 000 and 003 (Debian11), C11 C12 C13 F6: the scanner meets CHAOS and TCP wrappers; unblock takes both back", async () => {
   await besieged(async ({ machine, scanner, scannerAddress, lab }) => {
     await recipe(machine);
     await machine.sh(CHAOS);
@@ -71,7 +71,7 @@ Deno.test("guide Debian11, C11 C12 C13 F6: the scanner meets CHAOS and TCP wrapp
   });
 });
 
-Deno.test("guide Debian11: UDP scanners are blocked as well", async () => {
+Deno.test("seeds 000 and 003 (Debian11): UDP scanners are blocked as well", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.sh(CHAOS);
@@ -85,7 +85,7 @@ Deno.test("guide Debian11: UDP scanners are blocked as well", async () => {
   });
 });
 
-Deno.test("guide Debian11, F1: without xtables-addons the failure names the packages, and TCP wrappers block all the same", async () => {
+Deno.test("seeds 000 and 003 (Debian11), F1: without xtables-addons the failure names the packages, and TCP wrappers block all the same", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.start();
@@ -106,7 +106,7 @@ Deno.test("guide Debian11, F1: without xtables-addons the failure names the pack
   });
 });
 
-Deno.test("guide Debian11, F1: when CHAOS is the only action and fails, nothing says that anybody was blocked", async () => {
+Deno.test("seeds 000 and 003 (Debian11), F1: when CHAOS is the only action and fails, nothing says that anybody was blocked", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.sh("sed -i 's/^KILL_HOSTS_DENY/#&/' /etc/portsentry/portsentry.conf");
@@ -121,7 +121,7 @@ Deno.test("guide Debian11, F1: when CHAOS is the only action and fails, nothing 
 });
 
 for (const mask of ["24", "255.255.255.0"]) {
-  Deno.test(`guide Debian11, C14 F4: LAN_IP/LAN_NM with LAN_NM=${mask} ignores the whole network, host bits and all`, async () => {
+  Deno.test(`seeds 000 and 003 (Debian11), C14 F4: LAN_IP/LAN_NM with LAN_NM=${mask} ignores the whole network, host bits and all`, async () => {
     await besieged(async ({ machine, friend, scanner, scannerAddress }) => {
       await recipe(machine, { mask });
       await machine.sh(CHAOS);
@@ -137,7 +137,7 @@ for (const mask of ["24", "255.255.255.0"]) {
   });
 }
 
-Deno.test("guide Debian11: check understands the configuration, and names the hosts.allow line that overrides blocks", async () => {
+Deno.test("seeds 000 and 003 (Debian11): check understands the configuration, and names the hosts.allow line that overrides blocks", async () => {
   await besieged(async ({ machine }) => {
     await recipe(machine);
     const { code, stdout, stderr } = await machine.portsnare("check");
@@ -147,7 +147,7 @@ Deno.test("guide Debian11: check understands the configuration, and names the ho
   });
 });
 
-Deno.test("guide Debian11, F20: RESOLVE_HOST = 1 puts the name of the scanner into log and history", async () => {
+Deno.test("seeds 000 and 003 (Debian11), F20: RESOLVE_HOST = 1 puts the name of the scanner into log and history", async () => {
   await besieged(async ({ lab, machine, scanner, scannerAddress }) => {
     const names = await lab.host();
     await NameServer.start(names, { [scannerAddress]: ["scanner", "example", "net"] });

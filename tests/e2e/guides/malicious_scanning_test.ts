@@ -95,7 +95,7 @@ const MODES: Readonly<Record<string, ModeCase>> = {
 };
 
 for (const [mode, { passed, caught, line }] of Object.entries(MODES)) {
-  Deno.test(`guide Malicious scanning, C6 C19: portsnare -${mode} watches what PortSentry did, and hosts.deny says so`, async () => {
+  Deno.test(`seed 004 (Malicious scanning), C6 C19: portsnare -${mode} watches what PortSentry did, and hosts.deny says so`, async () => {
     await besieged(async ({ machine, scanner, scannerAddress: ip }) => {
       await recipe(machine, [`KILL_RUN_CMD="echo $MODE$ >> ${machine.directory}/ran"`]);
       await machine.sh("sed -i 's/^KILL_ROUTE/#&/' /etc/portsentry/portsentry.conf");
@@ -111,7 +111,7 @@ for (const [mode, { passed, caught, line }] of Object.entries(MODES)) {
   });
 }
 
-Deno.test("guide Malicious scanning, C6: -atcp and -audp in one process add up, and libwrap obeys the line", async () => {
+Deno.test("seed 004 (Malicious scanning), C6: -atcp and -audp in one process add up, and libwrap obeys the line", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine, ['SCAN_TRIGGER="2"']);
     await machine.start("-atcp", "-audp");
@@ -123,7 +123,7 @@ Deno.test("guide Malicious scanning, C6: -atcp and -audp in one process add up, 
   });
 });
 
-Deno.test("guide Malicious scanning: after nmap -sS of the whole host the word is in hosts.deny, once, behind the administrator's lines", async () => {
+Deno.test("seed 004 (Malicious scanning): after nmap -sS of the whole host the word is in hosts.deny, once, behind the administrator's lines", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.write("/etc/hosts.deny", "# the administrator's own\nALL: 192.0.2.66\n");
@@ -136,7 +136,7 @@ Deno.test("guide Malicious scanning: after nmap -sS of the whole host the word i
   });
 });
 
-Deno.test("guide Malicious scanning: the stock route rejects what would go to the scanner, and unblock takes it back", async () => {
+Deno.test("seed 004 (Malicious scanning): the stock route rejects what would go to the scanner, and unblock takes it back", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.start("-atcp");
@@ -151,7 +151,7 @@ Deno.test("guide Malicious scanning: the stock route rejects what would go to th
   });
 });
 
-Deno.test("guide Malicious scanning: the banner is shown to who connects", async () => {
+Deno.test("seed 004 (Malicious scanning): the banner is shown to who connects", async () => {
   await besieged(async ({ machine, scanner }) => {
     await recipe(machine, [BANNER]);
     await machine.sh("sed -i 's/^KILL_ROUTE/#&/' /etc/portsentry/portsentry.conf");
@@ -160,7 +160,7 @@ Deno.test("guide Malicious scanning: the banner is shown to who connects", async
   });
 });
 
-Deno.test("guide Malicious scanning: the addresses that the guide has in the ignore file, 0.0.0.0 among them, hide nobody else", async () => {
+Deno.test("seed 004 (Malicious scanning): the addresses that the guide has in the ignore file, 0.0.0.0 among them, hide nobody else", async () => {
   await besieged(async ({ machine, scanner }) => {
     await recipe(machine);
     const addresses = ["127.0.0.1/32", "0.0.0.0", "192.168.1.103", "192.168.1.102", "127.0.0.1"];

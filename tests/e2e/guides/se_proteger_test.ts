@@ -25,7 +25,7 @@ async function recipe(machine: Machine, exceptions = "10.77.0.0/24"): Promise<vo
   await machine.sh(`printf '%s\\n' ${exceptions} >> /etc/portsentry/portsentry.ignore.static`);
 }
 
-Deno.test("guide Se protéger: its grep shows the one KILL_ROUTE that is left", async () => {
+Deno.test("seed 001 (Se protéger): its grep shows the one KILL_ROUTE that is left", async () => {
   await besieged(async ({ machine }) => {
     await recipe(machine);
     assert.equal(
@@ -35,7 +35,7 @@ Deno.test("guide Se protéger: its grep shows the one KILL_ROUTE that is left", 
   });
 });
 
-Deno.test("guide Se protéger, C10 C17: nmap gives the log lines of the guide, and the scanner is dropped", async () => {
+Deno.test("seed 001 (Se protéger), C10 C17: nmap gives the log lines of the guide, and the scanner is dropped", async () => {
   await besieged(async ({ machine, scanner, scannerAddress: ip }) => {
     await recipe(machine);
     await machine.start();
@@ -57,7 +57,7 @@ Deno.test("guide Se protéger, C10 C17: nmap gives the log lines of the guide, a
   });
 });
 
-Deno.test("guide Se protéger, C10: start and stop are told in PortSentry's words", async () => {
+Deno.test("seed 001 (Se protéger), C10: start and stop are told in PortSentry's words", async () => {
   await besieged(async ({ machine }) => {
     await recipe(machine);
     const daemon = await machine.start();
@@ -68,7 +68,7 @@ Deno.test("guide Se protéger, C10: start and stop are told in PortSentry's word
   });
 });
 
-Deno.test("guide Se protéger, F6: after iptables -D by hand the packets get through, and unblock takes back the rest", async () => {
+Deno.test("seed 001 (Se protéger), F6: after iptables -D by hand the packets get through, and unblock takes back the rest", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.start();
@@ -93,7 +93,7 @@ Deno.test("guide Se protéger, F6: after iptables -D by hand the packets get thr
   });
 });
 
-Deno.test("guide Se protéger, C14 F3: addresses and prefixes in portsentry.ignore.static are exceptions, and the own addresses are", async () => {
+Deno.test("seed 001 (Se protéger), C14 F3: addresses and prefixes in portsentry.ignore.static are exceptions, and the own addresses are", async () => {
   await besieged(async ({ lab, machine, scanner, scannerAddress }) => {
     await recipe(machine, "203.0.113.77 198.51.100.0/24");
     await machine.start();
@@ -112,7 +112,7 @@ Deno.test("guide Se protéger, C14 F3: addresses and prefixes in portsentry.igno
   });
 });
 
-Deno.test("guide Se protéger, F12: a scanner over IPv6 is kept out by TCP wrappers, and the log says that iptables is for IPv4", async () => {
+Deno.test("seed 001 (Se protéger), F12: a scanner over IPv6 is kept out by TCP wrappers, and the log says that iptables is for IPv4", async () => {
   await besieged(async ({ machine, scanner }) => {
     await recipe(machine);
     await machine.start();
@@ -132,7 +132,7 @@ Deno.test("guide Se protéger, F12: a scanner over IPv6 is kept out by TCP wrapp
   });
 });
 
-Deno.test("guide Se protéger, F7: a restart keeps the block, and doubles neither the rule nor the line", async () => {
+Deno.test("seed 001 (Se protéger), F7: a restart keeps the block, and doubles neither the rule nor the line", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     const first = await machine.start();
@@ -147,7 +147,7 @@ Deno.test("guide Se protéger, F7: a restart keeps the block, and doubles neithe
   });
 });
 
-Deno.test("guide Se protéger, F6: unblock takes back the rule that was made, though KILL_ROUTE says something else by now", async () => {
+Deno.test("seed 001 (Se protéger), F6: unblock takes back the rule that was made, though KILL_ROUTE says something else by now", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     const rule = "/sbin/iptables -I INPUT -s $TARGET$ -p tcp -m comment --comment trap-$PORT$ -j DROP";
@@ -167,7 +167,7 @@ Deno.test("guide Se protéger, F6: unblock takes back the rule that was made, th
   });
 });
 
-Deno.test("guide Se protéger, F1: unblock says so when nobody knows the opposite of KILL_ROUTE", async () => {
+Deno.test("seed 001 (Se protéger), F1: unblock says so when nobody knows the opposite of KILL_ROUTE", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await recipe(machine);
     await machine.setOptions([
@@ -185,7 +185,7 @@ Deno.test("guide Se protéger, F1: unblock says so when nobody knows the opposit
   });
 });
 
-Deno.test("guide Se protéger, C16: as installed nothing is blocked", async () => {
+Deno.test("seed 001 (Se protéger), C16: as installed nothing is blocked", async () => {
   await besieged(async ({ machine, scanner, scannerAddress }) => {
     await machine.start();
     await scanner.run(["nmap", "-n", "-Pn", "-sT", "-p", "1-20", PUBLIC_ADDRESS]);
@@ -200,7 +200,7 @@ Deno.test("guide Se protéger, C16: as installed nothing is blocked", async () =
   });
 });
 
-Deno.test("guide Se protéger, C14: only an ignore file that the administrator named is missed, by the daemon and by check", async () => {
+Deno.test("seed 001 (Se protéger), C14: only an ignore file that the administrator named is missed, by the daemon and by check", async () => {
   await besieged(async ({ machine }) => {
     await recipe(machine);
     // What Debian's start script would have made is not there: portsnare needs no such script.
