@@ -125,13 +125,9 @@ Deno.test("NftablesBackend: bans survive the end of the daemon, a restart, and a
       {},
     ]
   ) {
-    backend.configure(rulesetPlan(blocking(sections), {
-      engine: "kernel",
-      conntrack: false,
-      ephemeral: { first: 32768, last: 60999 },
-    }));
-    await backend.setup();
-    assert.deepEqual(await backend.check(), { ok: true });
+    using other = backendFor(blocking(sections));
+    await other.setup();
+    assert.deepEqual(await other.check(), { ok: true });
     await kept();
   }
   assert.deepEqual(await backend.release([prefix(banned.ipv4)]), [OK]);
@@ -149,14 +145,9 @@ Deno.test("NftablesBackend: the rules change under traffic without a moment in w
   await backend.block([ban(banned.ipv4, 600)]);
   const flood = banned.run(["hping3", "-q", "-S", "-p", "80", "-i", "u100", "-c", "20000", target.ipv4]);
   for (let i = 0; i < 40; i++) {
-    backend.configure(
-      rulesetPlan(blocking({ detect: { position: i % 2 ? "before-firewall" : "after-firewall" } }), {
-        engine: "kernel",
-        conntrack: false,
-        ephemeral: { first: 32768, last: 60999 },
-      }),
-    );
-    await backend.setup();
+    const position = i % 2 === 1 ? "before-firewall" : "after-firewall";
+    using other = backendFor(blocking({ detect: { position } }));
+    await other.setup();
   }
   assert.match((await flood).stderr, / 0 packets received, 100% packet loss/);
 });

@@ -52,9 +52,9 @@ export class NftablesBackend implements Backend, Disposable {
   readonly #nets: NetBans;
   readonly #sets: DaemonSets;
   readonly #monotonicMs: () => number;
-  #plan: RulesetPlan;
+  readonly #plan: RulesetPlan;
   /** `block.rate`, for {@link NftablesBackend.quarantine}; the kernel keeps it by itself where it holds the trap. */
-  #holds: TokenBucket;
+  readonly #holds: TokenBucket;
   /** Sources that {@link NftablesBackend.quarantine} left free. */
   #unheld = 0;
   #exchange: NetlinkExchange | undefined;
@@ -65,18 +65,12 @@ export class NftablesBackend implements Backend, Disposable {
   /** Nothing is opened or changed yet. */
   constructor(options: NftablesOptions) {
     this.#plan = options.plan;
-    this.#holds = bucketOf(options.plan);
+    this.#holds = new TokenBucket({ burst: options.plan.rate, perSecond: options.plan.rate });
     this.#monotonicMs = options.monotonicMs;
     this.#exec = options.exec;
     const parts = { elements: this.#elements, monotonicMs: options.monotonicMs };
     this.#nets = new NetBans(parts);
     this.#sets = new DaemonSets(parts);
-  }
-
-  /** Follow another plan from the next {@link setup} on. */
-  configure(plan: RulesetPlan): void {
-    if (plan.rate !== this.#plan.rate) this.#holds = bucketOf(plan);
-    this.#plan = plan;
   }
 
   /** Load the ruleset. What is in the sets stays, bans above all; rules are replaced in one step. */
@@ -303,10 +297,6 @@ export class NftablesBackend implements Backend, Disposable {
       });
     }
   }
-}
-
-function bucketOf({ rate }: RulesetPlan): TokenBucket {
-  return new TokenBucket({ burst: rate, perSecond: rate });
 }
 
 function keyOf(address: Address): SetElement {
