@@ -41,7 +41,7 @@ export const reaction: Case = {
     `${TRAP_PORTS.length} closed ports, ${BEAT_MS} ms apart. Measured on its side: the time from the first of these to ` +
     "the first packet after which nothing is answered any more, and how many packets to the open port were still " +
     "answered in between. Each trial comes from an address that was not seen before. The scanner has a processor for " +
-    "himself, in real time, as if he were another machine.",
+    "itself, in real time, as if it were another machine.",
   async run(field, effort): Promise<Report> {
     const turns = await takeTurns(only(field, "PortSentry", "portsnare"), {
       rounds: effort.rounds,
@@ -73,7 +73,7 @@ export const reaction: Case = {
       gist: ([4, 6] as const).map((family) =>
         gistOf(`packets answered after the first trapped one, IPv${family}`, turns, (results) => {
           const all = results.flatMap((result) => result[family]);
-          return all.some(({ silentAfterMs }) => silentAfterMs === undefined)
+          return all.every(({ silentAfterMs }) => silentAfterMs === undefined)
             ? "never silenced"
             : figure(median(all.map(({ answered }) => answered)));
         })
@@ -145,7 +145,7 @@ function goals(
       measured: ratio(silentMs(raw, 4), old4),
       limit: `Of its ${figure(silentMs(raw, 4), "ms")}, a process made of the raw engine's parts needs ${
         figure(median(stages.map(sumOf)), "ms")
-      } until the first packet of a new scanner has put him in quarantine: ${
+      } until the first packet of a new scanner has put it into quarantine: ${
         Object.entries(STAGES).map(([stage, what]) =>
           `${figure(median(stages.map((each) => each[stage as keyof Stages])), "ms")} ${what}`
         ).join(", ")

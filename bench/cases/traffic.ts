@@ -19,6 +19,7 @@ import { pinned } from "../measure/cpus.ts";
 import { figure, NOTHING, type Table, times } from "../measure/format.ts";
 import { gigabits } from "../measure/iperf3.ts";
 import { type PacketCost, packetCosts } from "../measure/packet_cost.ts";
+import { type Packets, packetsBetween, packetsOf } from "../measure/packets.ts";
 import { median, medianBounds, ratio } from "../measure/statistics.ts";
 import { Scene } from "../scene.ts";
 import { type Slice, SteadyLoad } from "../traffic/steady_load.ts";
@@ -44,6 +45,8 @@ interface Load {
   readonly seconds: number;
   /** Processor time of the detector. */
   readonly cpuSeconds: number;
+  /** Of the server. */
+  readonly packets: Packets;
   /** What the two ends did, of short connections. */
   readonly slice?: Slice;
 }
@@ -98,7 +101,7 @@ export const traffic: Case = {
           short.turns[0]?.results.length
         } of short connections. The first ratio is to no detector, the last to PortSentry 1.2.`,
       ],
-      goals: [...goals(bulk), ...goals(short, costs)],
+      goals: [...goals(bulk, costs), ...goals(short, costs)],
       gist: [
         gistOf("processor time for a second of short connections", short.turns, (results) => {
           return figure(cpuShare(results) * 1000, "ms");
@@ -122,8 +125,14 @@ async function shortTurns(
       loads.set(scene, load);
       const before = running.cpuSeconds();
       const slice = await load.slice(SLICE_SECONDS);
-      const { connections, seconds } = slice;
-      return { rate: connections / seconds, seconds, cpuSeconds: running.cpuSeconds() - before, slice };
+      const { connections, seconds, packets } = slice;
+      return {
+        rate: connections / seconds,
+        seconds,
+        cpuSeconds: running.cpuSeconds() - before,
+        packets,
+        slice,
+      };
     },
   });
 }
@@ -206,8 +215,7 @@ function costsTable(costs: Costs): Table {
   };
 }
 
-/** `costs`: of the packets that the traffic consists of. Left out where they are not counted. */
-function goals(kind: Kind, costs?: Costs): readonly Goal[] {
+function goals(kind: Kind, costs: Costs): readonly Goal[] {
   const control = kind.turns.find(({ contestant }) => contestant === CONTROL);
   const old = reference(kind.turns, { name: "PortSentry 1.2", of: cpuShare });
   return kind.turns.filter(({ contestant }) => contestant.name.startsWith("portsnare")).flatMap((turns) => {
@@ -224,8 +232,10 @@ function goals(kind: Kind, costs?: Costs): readonly Goal[] {
         limit:
           `No detector at all, measured a second time, carries ${
             share(control === undefined ? [] : shares(kind, control, rateOf))
-          }; portsnare used ${figure(cpuShare(results) * 1000, "ms")} of processor time a second meanwhile.` +
-          (costs === undefined ? "" : ` ${connectionCost(kind, turns, costs)}`),
+          }; portsnare used ${
+            figure(cpuShare(results) * 1000, "ms")
+          } of processor time a second meanwhile. ` +
+          inTheWay(turns, costs) + (results.some(({ slice }) => slice) ? ` ${atBothEnds(kind, turns)}` : ""),
       },
       ...ratioGoal({
         what: `${what}: processor time`,
@@ -240,41 +250,42 @@ function goals(kind: Kind, costs?: Costs): readonly Goal[] {
   });
 }
 
-/** What a connection costs more with this contestant, as measured, and as it follows from what a packet costs. */
-function connectionCost(short: Kind, turns: Turns<Load>, costs: Costs): string {
-  const slices = turns.results.flatMap(({ slice }) => slice ?? []);
-  const perConnection = (of: (slice: Slice) => number): number =>
-    median(slices.map((slice) => of(slice) / slice.connections)) ?? NaN;
-  const packets = { in: perConnection((it) => it.packets.in), out: perConnection((it) => it.packets.out) };
-  const inTheWay = turns.contestant.name.includes("raw")
+/** What the kernel does for a contestant with the packets of a second, from what one of them costs. */
+function inTheWay({ contestant, results }: Turns<Load>, costs: Costs): string {
+  const seconds = results.reduce((sum, turn) => sum + turn.seconds, 0);
+  const perSecond = (way: keyof Packets): number =>
+    results.reduce((sum, { packets }) => sum + packets[way], 0) / seconds;
+  const packets = { in: perSecond("in"), out: perSecond("out") };
+  const obstacles = contestant.name.includes("raw")
     ? ["packet socket", "rules, raw engine"] as const
     : ["rules, kernel engine"] as const;
-  const parts = inTheWay.map((obstacle) => {
+  let total = 0;
+  const parts = obstacles.map((obstacle) => {
     const cost: PacketCost = costs.get(obstacle) ?? { in: NaN, out: NaN };
-    const total = (cost.in * packets.in + cost.out * packets.out) / 1000;
-    return { obstacle, cost, total };
+    total += (cost.in * packets.in + cost.out * packets.out) / 1e9;
+    return `the ${obstacle} ${figure(cost.in, "ns")} and ${figure(cost.out, "ns")}`;
   });
-  const own = (median(
-    short.turns.find(({ contestant }) => contestant === none)?.results.map(endsCost) ?? [],
-  ) ?? NaN) * 1e6;
-  const total = parts.reduce((sum, part) => sum + part.total, 0);
+  return `In a second ${figure(packets.in)} packets came in and ${
+    figure(packets.out)
+  } went out. Measured apart, ` +
+    `each of them costs ${parts.join(", ")}: in all ${
+      figure(total * 100, "%")
+    } of one of the two processors that are at work.`;
+}
+
+/** What a connection costs client and server more, kernel and all. */
+function atBothEnds(short: Kind, turns: Turns<Load>): string {
+  const alone = short.turns.find(({ contestant }) => contestant === none)?.results ?? [];
   return `A connection takes both ends ${
     share(shares(short, turns, endsCost))
-  } of the processor time that it takes ` +
-    `without a detector, which is ${figure(own, "µs")}. Of its packets ${figure(packets.in)} come in and ` +
-    `${figure(packets.out)} go out; measured apart, ${
-      parts.map(({ obstacle, cost, total }) =>
-        `the ${obstacle} cost ${figure(cost.in, "ns")} for each that comes in and ${
-          figure(cost.out, "ns")
-        } for each ` +
-        `that goes out, ${figure(total, "µs")} in all`
-      ).join("; ")
-    }: ${figure(total / own * 100, "%")} more than a connection takes that asks for 7 bytes.`;
+  } of the processor time that it takes without a detector, which is ${
+    figure((median(alone.map(endsCost)) ?? NaN) * 1e6, "µs")
+  }.`;
 }
 
 /** One transfer. */
 async function transfer({ server, client }: Scene, running: Running): Promise<Load> {
-  const before = running.cpuSeconds();
+  const before = { cpuSeconds: running.cpuSeconds(), packets: packetsOf(server) };
   const child = server.spawn(pinned("server", ["iperf3", "-s", "-1", "-p", String(IPERF_PORT)]), {
     stdout: "null",
     stderr: "null",
@@ -283,5 +294,10 @@ async function transfer({ server, client }: Scene, running: Running): Promise<Lo
   const iperf3 = ["iperf3", "-J", "-c", server.ipv4, "-p", String(IPERF_PORT), "-t", String(BULK_SECONDS)];
   const rate = gigabits(await client.out(pinned("client", iperf3), { seconds: BULK_SECONDS + 30 }));
   await child.status;
-  return { rate, seconds: BULK_SECONDS, cpuSeconds: running.cpuSeconds() - before };
+  return {
+    rate,
+    seconds: BULK_SECONDS,
+    cpuSeconds: running.cpuSeconds() - before.cpuSeconds,
+    packets: packetsBetween(before.packets, packetsOf(server)),
+  };
 }

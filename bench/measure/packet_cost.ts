@@ -11,6 +11,7 @@ import { NftablesBackend } from "../../src/respond/nftables/backend.ts";
 import { rulesetPlan } from "../../src/respond/nftables/plan.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { run as exec } from "../../src/system/exec.ts";
+import type { Host } from "../../tests/lab/lab.ts";
 import { packetBytes } from "../../tests/lab/made_packet.ts";
 import { RawSender } from "../../tests/lab/raw_sender.ts";
 import { median } from "./statistics.ts";
@@ -27,11 +28,12 @@ export interface PacketCost {
   readonly out: number;
 }
 
+const [OPEN_PORT = 80] = OPEN_PORTS.slice(1);
 const ROUNDS = 15;
 const BATCHES = 40;
 const BATCH_PACKETS = 200;
 const TCP = 6;
-/** As nearly every packet of a connection; without a checksum, so that nobody answers it. */
+/** As nearly every packet of a connection. */
 const ACK = 16;
 const EPHEMERAL = { first: 32768, last: 60999 };
 
@@ -62,7 +64,12 @@ async function withObstacle(scene: Scene, obstacle: Obstacle | undefined): Promi
   const { server, client } = scene;
   const config = defaultConfig();
   const blocking = { ...config, tcp: { ...config.tcp, response: "block" as const } };
-  const measured = (): PacketCost => ({ in: sending(client, server), out: sending(server, client) });
+  using connection = await client.inside(() => Deno.connect({ hostname: server.ipv4, port: OPEN_PORT }));
+  const { port } = connection.localAddr;
+  const measured = (): PacketCost => ({
+    in: sending({ from: client, to: server }, { sourcePort: port, destPort: OPEN_PORT }),
+    out: sending({ from: server, to: client }, { sourcePort: OPEN_PORT, destPort: port }),
+  });
   if (obstacle === undefined) return measured();
   if (obstacle === "packet socket") {
     const filter = compileTrap(narrowed(trapOf(blocking)), { ephemeral: EPHEMERAL });
@@ -89,9 +96,17 @@ function narrowed(trap: Trap): Trap {
   return { ...trap, tcp: trap.tcp.without(PortSet.of(...OPEN_PORTS)) };
 }
 
-/** Nanoseconds for a packet from one host to the other, in the fastest batch: the kernel is through when the call returns. */
-function sending(from: Scene["server"], to: Scene["server"]): number {
-  const bytes = packetBytes({ source: from.ipv4, dest: to.ipv4, protocol: TCP, destPort: 80, flags: ACK });
+/**
+ * Nanoseconds for a packet from one host to the other, in the fastest batch: the kernel is through when the call returns.
+ *
+ * @param ports Of a connection that is there: the kernel finds its socket, as for nearly all that comes in. Without a
+ * checksum, so that TCP drops the packet when everybody else has seen it.
+ */
+function sending(
+  { from, to }: { readonly from: Host; readonly to: Host },
+  ports: { readonly sourcePort: number; readonly destPort: number },
+): number {
+  const bytes = packetBytes({ source: from.ipv4, dest: to.ipv4, protocol: TCP, flags: ACK, ...ports });
   using sender = from.inside(() => new RawSender());
   let fastest = Infinity;
   for (let batch = 0; batch < BATCHES; batch++) {

@@ -6,6 +6,7 @@
 import { type Host, until } from "../../tests/lab/lab.ts";
 import { debianTree, Place } from "../contestants/debian_tree.ts";
 import { pinned } from "../measure/cpus.ts";
+import { type Packets, packetsBetween, packetsOf } from "../measure/packets.ts";
 import type { Scene } from "../scene.ts";
 
 /** What one slice did. */
@@ -13,8 +14,8 @@ export interface Slice {
   readonly seconds: number;
   /** How many connections the server accepted. */
   readonly connections: number;
-  /** TCP packets that the server got and sent. */
-  readonly packets: { readonly in: number; readonly out: number };
+  /** Packets that the server got and sent. */
+  readonly packets: Packets;
   /** Processor time of both ends, in seconds. */
   readonly endsSeconds: number;
 }
@@ -68,7 +69,7 @@ export class SteadyLoad implements AsyncDisposable {
       return {
         seconds: after.seconds - before.seconds,
         connections: after.connections - before.connections,
-        packets: { in: after.in - before.in, out: after.out - before.out },
+        packets: packetsBetween(before.packets, after.packets),
         endsSeconds: after.endsSeconds - before.endsSeconds,
       };
     } finally {
@@ -88,13 +89,13 @@ export class SteadyLoad implements AsyncDisposable {
     await this.#place[Symbol.asyncDispose]();
   }
 
-  #count(): { seconds: number; connections: number; in: number; out: number; endsSeconds: number } {
-    const counters = this.#scene.server.inside(() => Deno.readTextFileSync("/proc/thread-self/net/snmp"));
+  #count(): { seconds: number; connections: number; packets: Packets; endsSeconds: number } {
+    const { server } = this.#scene;
+    const counters = server.inside(() => Deno.readTextFileSync("/proc/thread-self/net/snmp"));
     return {
       seconds: performance.now() / 1000,
       connections: tcpCounter(counters, "PassiveOpens"),
-      in: tcpCounter(counters, "InSegs"),
-      out: tcpCounter(counters, "OutSegs"),
+      packets: packetsOf(server),
       endsSeconds: this.#threads.reduce((sum, thread) => sum + runSeconds(thread), 0),
     };
   }

@@ -34,7 +34,7 @@ for (const engine of ["kernel", "raw"]) {
     for (const source of victims) {
       forge(attacker, { source, dest: source.includes(":") ? target.ipv6 : target.ipv4, ports: PORTS });
     }
-    // A real scanner behind them: when he is banned, everything before him has been judged.
+    // A real scanner behind them: when it is banned, everything before it has been judged.
     scan(attacker, target.ipv4);
     await banOf(daemon, attacker.ipv4);
 

@@ -82,7 +82,7 @@ Deno.test("Pipeline holds up a source once for all its probes of a batch", () =>
   ]);
 });
 
-Deno.test("Pipeline holds up whom it has never seen before it asks whether to ban him", () => {
+Deno.test("Pipeline holds up a source that is new before it asks whether to ban it", () => {
   const acts = ["hold 198.51.100.1", "look", "ban 198.51.100.1"];
   assert.deepEqual(done([decision("198.51.100.1", "block")]), [...acts, "tell block"]);
   const three = [
@@ -92,7 +92,7 @@ Deno.test("Pipeline holds up whom it has never seen before it asks whether to ba
   assert.deepEqual(done(three), [...acts, "tell below-trigger", "tell block"]);
 });
 
-Deno.test("Pipeline does not hold up whom an earlier batch has held, when it bans him", () => {
+Deno.test("Pipeline does not hold up a source that an earlier batch has held, when it bans it", () => {
   const batch = [
     decision("198.51.100.1", "below-trigger", { probes: 2 }),
     decision("198.51.100.1", "block", { port: 15, probes: 3 }),
